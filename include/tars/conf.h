@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The configuration text of Tars: domains in angle brackets, "key=value" lines. Reading, looking
+ * up by path, merging and printing, as every Tars program does it.
+ */
+#ifndef TARS_CONF_H
+#define TARS_CONF_H
+
+#include <tars/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A tree of domains with keys in order. One thread at a time. */
+struct tars_conf;
+
+/* An empty configuration. */
+struct tars_conf *tars_conf_new(void);
+void tars_conf_free(struct tars_conf *conf);
+
+/* NULL with "line N: ..." for a text that does not parse. */
+struct tars_conf *tars_conf_parse(struct tars_str text, struct tars_error *error) TARS_MUSTCHECK;
+/* Reads a file of at most 16 MiB; the error names the file. */
+struct tars_conf *tars_conf_load(const char *path, struct tars_error *error) TARS_MUSTCHECK;
+
+/*
+ * The value at "/a/b<key>" (may be empty), or `fallback` when domain or key is missing. Owned by
+ * the configuration; NUL-terminated behind its length.
+ */
+const char *tars_conf_get(const struct tars_conf *conf, const char *path, const char *fallback);
+/* True when the key, or without "<key>" the domain, is there. */
+bool tars_conf_has(const struct tars_conf *conf, const char *path);
+
+/*
+ * A whole number within min..max. Missing: `fallback`. Anything else that is not such a number:
+ * false, with an error that names the path and what is allowed.
+ */
+bool tars_conf_int(const struct tars_conf *conf, const char *path, int64_t min, int64_t max,
+                   int64_t fallback, int64_t *value, struct tars_error *error) TARS_MUSTCHECK;
+
+/* Sets a key, making the domains on the way. */
+void tars_conf_set(struct tars_conf *conf, const char *path, const char *value);
+
+/* Walks: the i-th sub-domain's name or key of a domain in order, NULL behind the last. */
+const char *tars_conf_domain(const struct tars_conf *conf, const char *domain, size_t i);
+const char *tars_conf_key(const struct tars_conf *conf, const char *domain, size_t i);
+/* The i-th raw line of a domain (trimmed, unescaped nothing): for lists of bare words. */
+const char *tars_conf_line(const struct tars_conf *conf, const char *domain, size_t i);
+
+/* Puts `other` over `conf`: its keys replace ours when `update`, else ours win. */
+void tars_conf_join(struct tars_conf *conf, const struct tars_conf *other, bool update);
+
+/* The text form into the arena, top-level domains in alphabetical order. False when a key cannot
+ * be written so that it reads back. */
+bool tars_conf_print(const struct tars_conf *conf, struct tars_arena *arena, struct tars_str *text,
+                     struct tars_error *error) TARS_MUSTCHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
