@@ -17,10 +17,10 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define TARS_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define TARS_PRINTF(fmt_, first_) __attribute__((format(printf, fmt_, first_)))
 #define TARS_MUSTCHECK             __attribute__((warn_unused_result))
 #else
-#define TARS_PRINTF(format, first)
+#define TARS_PRINTF(fmt_, first_)
 #define TARS_MUSTCHECK
 #endif
 
