@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <tars/wire.h>
+
+#include <stdlib.h>
+
+#include "base/xmalloc.h"
+
+enum { FIRST_CAPACITY = 256, HEAD_MAX = 2 };
+
+void tars_writer_init(struct tars_writer *w)
+{
+    *w = (struct tars_writer){NULL, 0, 0};
+}
+
+void tars_writer_free(struct tars_writer *w)
+{
+    free(w->at);
+    tars_writer_init(w);
+}
+
+static void grow(struct tars_writer *w, size_t more)
+{
+    size_t cap = w->cap ? w->cap : FIRST_CAPACITY;
+    while (cap - w->len < more)
+        cap *= 2;
+    w->at = xrealloc(w->at, cap);
+    w->cap = cap;
+}
+
+uint8_t *tars_writer_reserve(struct tars_writer *w, size_t more)
+{
+    if (w->cap - w->len < more)
+        grow(w, more);
+    return w->at + w->len;
+}
+
+void tars_writer_append(struct tars_writer *w, const void *bytes, size_t len)
+{
+    if (len == 0)
+        return;
+    memcpy(tars_writer_reserve(w, len), bytes, len);
+    w->len += len;
+}
+
+/* Tags below 15 share a byte with the type; larger ones follow it. */
+static uint8_t *put_head(uint8_t *p, uint8_t tag, enum tars_wire_type type)
+{
+    if (tag < 15) {
+        *p++ = (uint8_t)(tag << 4 | type);
+        return p;
+    }
+    *p++ = (uint8_t)(0xf0 | type);
+    *p++ = tag;
+    return p;
+}
+
+static uint8_t *put_be(uint8_t *p, uint64_t v, int bytes)
+{
+    for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8)
+        *p++ = (uint8_t)(v >> shift);
+    return p;
+}
+
+/* The smallest type that holds the value: Tars protocol, canonical encoding. */
+static uint8_t *put_integer(uint8_t *p, uint8_t tag, int64_t v)
+{
+    if (v == 0)
+        return put_head(p, tag, TARS_WIRE_ZERO);
+    if (v >= INT8_MIN && v <= INT8_MAX)
+        return put_be(put_head(p, tag, TARS_WIRE_INT1), (uint64_t)v, 1);
+    if (v >= INT16_MIN && v <= INT16_MAX)
+        return put_be(put_head(p, tag, TARS_WIRE_INT2), (uint64_t)v, 2);
+    if (v >= INT32_MIN && v <= INT32_MAX)
+        return put_be(put_head(p, tag, TARS_WIRE_INT4), (uint64_t)v, 4);
+    return put_be(put_head(p, tag, TARS_WIRE_INT8), (uint64_t)v, 8);
+}
+
+void tars_write_int64(struct tars_writer *w, uint8_t tag, int64_t v)
+{
+    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + 8);
+    w->len += (size_t)(put_integer(p, tag, v) - p);
+}
+
+void tars_write_bool(struct tars_writer *w, uint8_t tag, bool v)
+{
+    tars_write_int64(w, tag, v);
+}
+
+void tars_write_int8(struct tars_writer *w, uint8_t tag, int8_t v)
+{
+    tars_write_int64(w, tag, v);
+}
+
+void tars_write_uint8(struct tars_writer *w, uint8_t tag, uint8_t v)
+{
+    tars_write_int64(w, tag, v);
+}
+
+void tars_write_int16(struct tars_writer *w, uint8_t tag, int16_t v)
+{
+    tars_write_int64(w, tag, v);
+}
+
+void tars_write_uint16(struct tars_writer *w, uint8_t tag, uint16_t v)
+{
+    tars_write_int64(w, tag, v);
+}
+
+void tars_write_int32(struct tars_writer *w, uint8_t tag, int32_t v)
+{
+    tars_write_int64(w, tag, v);
+}
+
+void tars_write_uint32(struct tars_writer *w, uint8_t tag, uint32_t v)
+{
+    tars_write_int64(w, tag, v);
+}
+
+void tars_write_float(struct tars_writer *w, uint8_t tag, float v)
+{
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + sizeof bits);
+    w->len += (size_t)(put_be(put_head(p, tag, TARS_WIRE_FLOAT), bits, 4) - p);
+}
+
+void tars_write_double(struct tars_writer *w, uint8_t tag, double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + sizeof bits);
+    w->len += (size_t)(put_be(put_head(p, tag, TARS_WIRE_DOUBLE), bits, 8) - p);
+}
+
+void tars_write_str(struct tars_writer *w, uint8_t tag, struct tars_str v)
+{
+    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + 4 + v.len);
+    uint8_t *at = p;
+    if (v.len <= UINT8_MAX)
+        at = put_be(put_head(at, tag, TARS_WIRE_STRING1), v.len, 1);
+    else
+        at = put_be(put_head(at, tag, TARS_WIRE_STRING4), v.len, 4);
+    if (v.len)
+        memcpy(at, v.at, v.len);
+    w->len += (size_t)(at - p) + v.len;
+}
+
+void tars_write_bytes(struct tars_writer *w, uint8_t tag, struct tars_str v)
+{
+    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + 1 + 9 + v.len);
+    uint8_t *at = put_head(p, tag, TARS_WIRE_SIMPLE_LIST);
+    at = put_head(at, 0, TARS_WIRE_INT1);
+    at = put_integer(at, 0, (int64_t)v.len);
+    if (v.len)
+        memcpy(at, v.at, v.len);
+    w->len += (size_t)(at - p) + v.len;
+}
+
+static void put_container(struct tars_writer *w, uint8_t tag, enum tars_wire_type type,
+                          size_t count)
+{
+    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + 9);
+    w->len += (size_t)(put_integer(put_head(p, tag, type), 0, (int64_t)count) - p);
+}
+
+void tars_write_list(struct tars_writer *w, uint8_t tag, size_t count)
+{
+    put_container(w, tag, TARS_WIRE_LIST, count);
+}
+
+void tars_write_map(struct tars_writer *w, uint8_t tag, size_t count)
+{
+    put_container(w, tag, TARS_WIRE_MAP, count);
+}
+
+void tars_write_struct_begin(struct tars_writer *w, uint8_t tag)
+{
+    uint8_t *p = tars_writer_reserve(w, HEAD_MAX);
+    w->len += (size_t)(put_head(p, tag, TARS_WIRE_STRUCT_BEGIN) - p);
+}
+
+void tars_write_struct_end(struct tars_writer *w)
+{
+    *tars_writer_reserve(w, 1) = TARS_WIRE_STRUCT_END;
+    w->len++;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct tars_str_pair *const *x = a, *const *y = b;
+    return tars_str_compare((*x)->key, (*y)->key);
+}
+
+static bool sorted(const struct tars_str_map *v)
+{
+    for (size_t i = 1; i < v->len; i++)
+        if (tars_str_compare(v->at[i - 1].key, v->at[i].key) > 0)
+            return false;
+    return true;
+}
+
+static void put_pair(struct tars_writer *w, const struct tars_str_pair *pair)
+{
+    tars_write_str(w, 0, pair->key);
+    tars_write_str(w, 1, pair->value);
+}
+
+void tars_write_str_map(struct tars_writer *w, uint8_t tag, const struct tars_str_map *v)
+{
+    tars_write_map(w, tag, v->len);
+    if (sorted(v)) {
+        for (size_t i = 0; i < v->len; i++)
+            put_pair(w, &v->at[i]);
+        return;
+    }
+    const struct tars_str_pair **order = xmalloc(v->len * sizeof(const struct tars_str_pair *));
+    for (size_t i = 0; i < v->len; i++)
+        order[i] = &v->at[i];
+    qsort(order, v->len, sizeof(const struct tars_str_pair *), by_key);
+    for (size_t i = 0; i < v->len; i++)
+        put_pair(w, order[i]);
+    free(order);
+}
