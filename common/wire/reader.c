@@ -46,11 +46,17 @@ static size_t left(const struct tars_reader *r)
     return (size_t)(r->end - r->at);
 }
 
+static bool no_head(struct tars_reader *r)
+{
+    tars_reader_fail(r, TARS_WIRE_TRUNCATED, 0);
+    return false; /* said here so that compilers see it */
+}
+
 /* The head at the cursor, which stays where it is. */
 static bool peek_head(struct tars_reader *r, struct head *h)
 {
     if (left(r) < 1)
-        return tars_reader_fail(r, TARS_WIRE_TRUNCATED, 0);
+        return no_head(r);
     uint8_t first = *r->at;
     h->type = first & 0x0f;
     h->tag = first >> 4;
@@ -58,7 +64,7 @@ static bool peek_head(struct tars_reader *r, struct head *h)
     if (h->tag < 15)
         return true;
     if (left(r) < 2)
-        return tars_reader_fail(r, TARS_WIRE_TRUNCATED, 0);
+        return no_head(r);
     h->tag = r->at[1];
     h->size = 2;
     return true;
