@@ -52,7 +52,7 @@ DAEMON_ROOMS := http daemon es
 IDL_ROOMS := idl
 
 DAEMONS := $(notdir $(patsubst %/main.c,%,$(wildcard tarsregistry/main.c tarselasticsearch/main.c tarsc/main.c)))
-PROGRAMS := tars2c $(DAEMONS)
+PROGRAMS := $(if $(wildcard tools/tars2c/*.c),tars2c) $(DAEMONS)
 
 objects = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)))
 PROTOCOL := $(wildcard protocol/*.tars)
