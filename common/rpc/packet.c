@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "rpc/packet.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TUP_STATUS_MAX = 66 }; /* a servant's status keys and the two of the result */
+
+enum rpc_frame rpc_frame_find(const void *at, size_t have, size_t limit, size_t *len)
+{
+    const uint8_t *b = at;
+    *len = 0;
+    if (have < RPC_FRAME_HEAD)
+        return RPC_FRAME_PARTIAL;
+    uint32_t n = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+    if (n < RPC_FRAME_MIN || n > limit)
+        return RPC_FRAME_BAD;
+    *len = n;
+    return have < n ? RPC_FRAME_PARTIAL : RPC_FRAME_COMPLETE;
+}
+
+/* ---- reading -----------------------------------------------------------------------------------
+ */
+
+static void open_frame(struct tars_reader *r, struct tars_str frame, struct tars_arena *arena)
+{
+    tars_reader_init(r, frame.at + RPC_FRAME_HEAD, frame.len - RPC_FRAME_HEAD, arena);
+}
+
+/*
+ * Tars protocol: every field of a request is required. Clients leave none out, whatever their
+ * language, so one that is missing is damage.
+ */
+bool rpc_request_read(struct tars_str frame, struct tars_arena *arena, struct rpc_request *q,
+                      struct tars_error *error)
+{
+    struct tars_reader r;
+    open_frame(&r, frame, arena);
+    bool ok = tars_read_int16(&r, 1, TARS_REQUIRE, &q->version) &&
+              tars_read_int8(&r, 2, TARS_REQUIRE, &q->packet_type) &&
+              tars_read_int32(&r, 3, TARS_REQUIRE, &q->message_type) &&
+              tars_read_int32(&r, 4, TARS_REQUIRE, &q->id) &&
+              tars_read_str(&r, 5, TARS_REQUIRE, &q->servant) &&
+              tars_read_str(&r, 6, TARS_REQUIRE, &q->function) &&
+              tars_read_bytes(&r, 7, TARS_REQUIRE, &q->body) &&
+              tars_read_int32(&r, 8, TARS_REQUIRE, &q->timeout_ms) &&
+              tars_read_str_map(&r, 9, TARS_REQUIRE, &q->context) &&
+              tars_read_str_map(&r, 10, TARS_REQUIRE, &q->status);
+    return ok || (tars_reader_explain(&r, error), tars_fail_prefix(error, "request packet"));
+}
+
+bool rpc_response_read(struct tars_str frame, struct tars_arena *arena, struct rpc_response *a,
+                       struct tars_error *error)
+{
+    struct tars_reader r;
+    open_frame(&r, frame, arena);
+    memset(a, 0, sizeof *a);
+    bool ok = tars_read_int16(&r, 1, TARS_REQUIRE, &a->version) &&
+              tars_read_int8(&r, 2, TARS_REQUIRE, &a->packet_type) &&
+              tars_read_int32(&r, 3, TARS_REQUIRE, &a->id) &&
+              tars_read_int32(&r, 4, TARS_REQUIRE, &a->message_type) &&
+              tars_read_int32(&r, 5, TARS_REQUIRE, &a->ret) &&
+              tars_read_bytes(&r, 6, TARS_REQUIRE, &a->body) &&
+              tars_read_str_map(&r, 7, TARS_REQUIRE, &a->status) &&
+              tars_read_str(&r, 8, TARS_OPTIONAL, &a->description) &&
+              tars_read_str_map(&r, 9, TARS_OPTIONAL, &a->context);
+    return ok || (tars_reader_explain(&r, error), tars_fail_prefix(error, "response packet"));
+}
+
+/* A decimal status value; anything else counts as "unknown error". */
+static int32_t result_code(struct tars_str text)
+{
+    char copy[16], *end;
+    if (text.len == 0 || text.len >= sizeof copy)
+        return -99;
+    memcpy(copy, text.at, text.len);
+    copy[text.len] = '\0';
+    long code = strtol(copy, &end, 10);
+    return *end || code < INT32_MIN || code > INT32_MAX ? -99 : (int32_t)code;
+}
+
+bool rpc_tup_response_read(struct tars_str frame, struct tars_arena *arena, struct rpc_response *a,
+                           struct tars_error *error)
+{
+    struct rpc_request q;
+    if (!rpc_request_read(frame, arena, &q, error))
+        return false;
+    const struct tars_str *code = tars_str_map_get(&q.status, RPC_STATUS_RESULT_CODE);
+    const struct tars_str *text = tars_str_map_get(&q.status, RPC_STATUS_RESULT_DESC);
+    *a = (struct rpc_response){
+        .version = q.version,
+        .packet_type = q.packet_type,
+        .id = q.id,
+        .message_type = q.message_type,
+        .ret = code ? result_code(*code) : 0,
+        .body = q.body,
+        .status = q.status,
+        .description = text ? *text : tars_str(NULL),
+        .context = q.context,
+    };
+    return true;
+}
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+static size_t frame_begin(struct tars_writer *w)
+{
+    size_t begin = w->len;
+    tars_writer_append(w, "\0\0\0\0", RPC_FRAME_HEAD);
+    return begin;
+}
+
+static void frame_end(struct tars_writer *w, size_t begin)
+{
+    uint32_t len = (uint32_t)(w->len - begin);
+    uint8_t *at = w->at + begin;
+    at[0] = (uint8_t)(len >> 24);
+    at[1] = (uint8_t)(len >> 16);
+    at[2] = (uint8_t)(len >> 8);
+    at[3] = (uint8_t)len;
+}
+
+void rpc_request_write(struct tars_writer *w, const struct rpc_request *q)
+{
+    size_t begin = frame_begin(w);
+    tars_write_int16(w, 1, q->version);
+    tars_write_int8(w, 2, q->packet_type);
+    tars_write_int32(w, 3, q->message_type);
+    tars_write_int32(w, 4, q->id);
+    tars_write_str(w, 5, q->servant);
+    tars_write_str(w, 6, q->function);
+    tars_write_bytes(w, 7, q->body);
+    tars_write_int32(w, 8, q->timeout_ms);
+    tars_write_str_map(w, 9, &q->context);
+    tars_write_str_map(w, 10, &q->status);
+    frame_end(w, begin);
+}
+
+void rpc_response_write(struct tars_writer *w, const struct rpc_response *a)
+{
+    size_t begin = frame_begin(w);
+    tars_write_int16(w, 1, a->version);
+    tars_write_int8(w, 2, a->packet_type);
+    tars_write_int32(w, 3, a->id);
+    tars_write_int32(w, 4, a->message_type);
+    tars_write_int32(w, 5, a->ret);
+    tars_write_bytes(w, 6, a->body);
+    tars_write_str_map(w, 7, &a->status);
+    if (a->description.len)
+        tars_write_str(w, 8, a->description);
+    if (a->context.len)
+        tars_write_str_map(w, 9, &a->context);
+    frame_end(w, begin);
+}
+
+/*
+ * Tars protocol: some servers leave the result keys away, or send an empty body with an error, and
+ * clients stumble over both. Ours always writes both keys; the body is the caller's matter.
+ */
+void rpc_tup_response_write(struct tars_writer *w, const struct rpc_response *a,
+                            const struct rpc_request *names)
+{
+    char code[16];
+    struct tars_str_pair pairs[TUP_STATUS_MAX];
+    size_t n = a->status.len < TUP_STATUS_MAX - 2 ? a->status.len : TUP_STATUS_MAX - 2;
+    if (n)
+        memcpy(pairs, a->status.at, n * sizeof *pairs);
+    int len = snprintf(code, sizeof code, "%d", (int)a->ret);
+    pairs[n++] = (struct tars_str_pair){tars_str(RPC_STATUS_RESULT_CODE),
+                                        tars_str_n(code, (size_t)len)};
+    pairs[n++] = (struct tars_str_pair){tars_str(RPC_STATUS_RESULT_DESC), a->description};
+    rpc_request_write(w, &(struct rpc_request){
+                             .version = a->version,
+                             .packet_type = a->packet_type,
+                             .message_type = a->message_type,
+                             .id = a->id,
+                             .servant = names->servant,
+                             .function = names->function,
+                             .body = a->body,
+                             .context = a->context,
+                             .status = {n, pairs},
+                         });
+}
