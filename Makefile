@@ -169,4 +169,4 @@ include $(wildcard mk/*.mk)
 clean:
 	rm -rf build
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(OBJ) $(GEN) -name '*.d' 2>/dev/null)
