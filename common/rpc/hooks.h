@@ -10,6 +10,8 @@
 #include <tars/client.h>
 #include <tars/server.h>
 
+struct loop;
+
 /* A call that a client finished. Slices are valid during the hook. */
 struct rpc_client_call {
     struct tars_str object; /* "App.Server.Obj" */
@@ -24,7 +26,9 @@ struct rpc_client_call {
 /* A call that a server answered or dropped. `call` and the slices are valid during the hook. */
 struct rpc_server_call {
     const struct tars_call *call;
+    const struct tars_function *function; /* NULL when none was found or a raw servant answered */
     const char *adapter;
+    struct tars_str answer; /* its body in the request's version; empty when there is none */
     int32_t ret;
     int32_t wait_ms;   /* between arrival and the handler */
     int32_t handle_ms; /* in the handler, until the answer */
@@ -78,6 +82,11 @@ extern const struct rpc_hooks rpc_hooks;
 /* What server_new and client_new returned; NULL for a client that reports nothing. */
 void *rpc_server_report(const struct tars_server *server);
 void *rpc_client_report(const struct tars_client *client);
+/*
+ * The loop that the client's callbacks come from. The callback of a one-way call comes when its
+ * bytes were handed to the system, or with the error, so that a flush knows when it is done.
+ */
+struct loop *rpc_client_loop(const struct tars_client *client);
 /* The i-th adapter, AdminAdapter included; false behind the last. Any thread, after start. */
 bool rpc_server_adapter(const struct tars_server *server, size_t i,
                         struct rpc_adapter_state *state);
