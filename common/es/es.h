@@ -16,7 +16,7 @@
 #include <cjson/cJSON.h>
 #include <tars/types.h>
 
-struct event_base;
+struct loop;
 struct es_client;
 
 /* ---- the client ----------------------------------------------------------------------------- */
@@ -43,7 +43,7 @@ struct es_options {
 };
 
 /* Copies the options; fails when a node or the prefix cannot be read. Connects to nothing yet. */
-struct es_client *es_client_new(struct event_base *base, const struct es_options *options,
+struct es_client *es_client_new(struct loop *loop, const struct es_options *options,
                                 struct tars_error *error);
 /* On the loop's thread. What is still running ends with ES_UNREACHABLE, its callbacks called. */
 void es_client_free(struct es_client *client);

@@ -11,9 +11,9 @@
 
 struct es_writer;
 
-/* Flushes each `interval_ms`; holds at most `limit` documents. On the client's loop. */
-struct es_writer *es_writer_new(struct es_client *client, struct event_base *base,
-                                const char *index, int interval_ms, size_t limit);
+/* Flushes each `interval_ms`; holds at most `limit` documents.. */
+struct es_writer *es_writer_new(struct es_client *client, const char *index, int interval_ms,
+                                size_t limit);
 /* On the loop's thread, before the client is freed. What was not flushed is dropped. */
 void es_writer_free(struct es_writer *writer);
 

@@ -9,7 +9,7 @@
 
 #include <tars/types.h>
 
-struct event_base;
+struct loop;
 struct http_client;
 struct http_call;
 
@@ -24,7 +24,7 @@ struct http_options {
 };
 
 /* Copies the options. */
-struct http_client *http_client_new(struct event_base *base, const struct http_options *options);
+struct http_client *http_client_new(struct loop *loop, const struct http_options *options);
 /* Running calls are dropped without their callbacks. */
 void http_client_free(struct http_client *client);
 
