@@ -16,9 +16,9 @@ extern "C" {
 
 /* One type of the interface language and how values of it are handled. */
 struct tars_type {
-    const char
-        *name;   /* as TUP version 2 writes it: "int32", "list<Demo.Point>", "map<string,int32>" */
-    size_t size; /* of the C value */
+    const char *name; /* as TUP version 2 and tars.js write it: "int32", "List<Demo.Point>",
+                              "map<string,int32>", "list<char>" for bytes */
+    size_t size;      /* of the C value */
     void (*init)(void *value); /* to the type's default; NULL when that is all zero bytes */
     bool (*read)(struct tars_reader *r, uint8_t tag, bool required, void *value);
     void (*write)(struct tars_writer *w, uint8_t tag, const void *value);
