@@ -92,7 +92,7 @@ void *tars_arena_alloc(struct tars_arena *arena, size_t size)
 
 struct tars_str tars_arena_copy(struct tars_arena *arena, struct tars_str s)
 {
-    char *copy = take(arena, s.len + 1);
+    char *copy = s.len < SIZE_MAX ? take(arena, s.len + 1) : NULL;
     if (!copy)
         return tars_str_n(NULL, 0);
     if (s.len)

@@ -46,10 +46,10 @@ void tars_writer_append(struct tars_writer *w, const void *bytes, size_t len)
 static uint8_t *put_head(uint8_t *p, uint8_t tag, enum tars_wire_type type)
 {
     if (tag < 15) {
-        *p++ = (uint8_t)(tag << 4 | type);
+        *p++ = (uint8_t)((unsigned)tag << 4 | (unsigned)type);
         return p;
     }
-    *p++ = (uint8_t)(0xf0 | type);
+    *p++ = (uint8_t)(0xf0u | (unsigned)type);
     *p++ = tag;
     return p;
 }
