@@ -149,6 +149,14 @@ tests: all $(TEST_BIN)
 unit: all $(filter $(BUILD)/tests/unit/%,$(TEST_BIN))
 	@BUILD=$(BUILD) tests/run $(sort $(filter $(BUILD)/tests/unit/$(or $(T),%)%,$(TEST_BIN)))
 
+# all C tests under sanitizers: make sanitized SAN=address,undefined or SAN=thread (then only the
+# threaded ones: those whose name says so in tests/threaded)
+THREADED := $(addprefix $(BUILD)/tests/,$(shell cat tests/threaded))
+.PHONY: sanitized
+sanitized:
+	@$(MAKE) --no-print-directory -j2 tests
+	@BUILD=$(BUILD) tests/run $(if $(filter thread,$(SAN)),$(THREADED),$(TEST_BIN))
+
 .PHONY: deps test run
 deps:
 	@scripts/deps build
