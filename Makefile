@@ -173,6 +173,10 @@ run:
 
 include $(wildcard mk/*.mk)
 
+.PHONY: help
+help:
+	@sed -n "3,18s/^# \\{0,1\\}//p" Makefile
+
 .PHONY: clean
 clean:
 	rm -rf build
