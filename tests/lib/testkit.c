@@ -215,6 +215,16 @@ bool tk_wait_port(uint16_t port, int ms)
 /* ---- processes
  * ------------------------------------------------------------------------------------ */
 
+/* Check's handlers, which would end the whole group, are not for the child. */
+static void reset_signals(void)
+{
+    sigset_t none;
+    for (int i = 1; i < NSIG; i++)
+        signal(i, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static void __attribute__((noreturn))
 become(const char *const argv[], const char *const env[], const char *log, pid_t parent)
 {
