@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# What the interop tests share: peers as servers and clients, free ports, counting, cleaning up.
+# A test sources this file, calls `check NAME COMMAND...` and ends with `finish`.
+
+set -u
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$tests/../.." && pwd)
+BUILD=${BUILD:-$top/build}
+case $BUILD in /*) ;; *) BUILD=$top/$BUILD ;; esac
+peers=$top/build/interop
+work=$(mktemp -d "${TMPDIR:-/tmp}/tarsc-interop.XXXXXX")
+passed=0
+failed=0
+started=()
+export NODE_NO_WARNINGS=1
+unset NODE_OPTIONS TARS_CONFIG
+
+cleanup() {
+    local pid
+    for pid in "${started[@]}"; do kill -CONT "$pid" 2>/dev/null; kill "$pid" 2>/dev/null; done
+    sleep 0.2
+    for pid in "${started[@]}"; do kill -9 "$pid" 2>/dev/null; done
+    wait 2>/dev/null
+    rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+# ---- counting -----------------------------------------------------------------------------------
+
+ok() {
+    passed=$((passed + 1))
+    echo "ok - $1"
+}
+
+not_ok() {
+    failed=$((failed + 1))
+    echo "FAIL - $1"
+    [ $# -lt 2 ] || printf '%.1500s\n' "$2" | sed 's/^/    /'
+}
+
+# check BEHAVIOUR COMMAND...: the command's success is the behaviour.
+check() {
+    local behaviour=$1 output
+    shift
+    if output=$("$@" 2>&1); then ok "$behaviour"; else not_ok "$behaviour" "$output"; fi
+}
+
+# expect BEHAVIOUR PATTERN TEXT: the text matches the extended regular expression.
+expect() {
+    if [[ $3 =~ $2 ]]; then ok "$1"; else not_ok "$1" "wanted $2, got: $3"; fi
+}
+
+finish() {
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+    exit
+}
+
+# What cannot go on at all: said as a failure.
+give_up() {
+    not_ok "$1" "${2:-}"
+    finish
+}
+
+# ---- processes ----------------------------------------------------------------------------------
+
+# A port that nobody listens on, outside the range the kernel hands out by itself, so that it stays
+# free until the server takes it. Each test draws from a place of its own.
+free_port() {
+    local port
+    while :; do
+        port=$((10000 + (RANDOM * 32768 + RANDOM) % 20000))
+        ! grep -qi "$(printf ':%04X ' "$port")" /proc/net/tcp /proc/net/tcp6 /proc/net/udp 2>/dev/null || continue
+        mkdir "${TMPDIR:-/tmp}/tarsc-port.$port.$PPID" 2>/dev/null && rmdir "${TMPDIR:-/tmp}/tarsc-port.$port.$PPID"
+        echo "$port"
+        return
+    done
+}
+
+# start NAME COMMAND...: runs it in the background, its output in $work/NAME.log, its process in $pid.
+start() {
+    local name=$1
+    shift
+    "$@" </dev/null >>"$work/$name.log" 2>&1 &
+    pid=$!
+    started+=("$pid")
+}
+
+listens() {
+    grep -qiE "$(printf ':%04X [0-9A-F:]+ 0A' "$1")" /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# until_true SECONDS COMMAND...: tries ten times a second.
+until_true() {
+    local left=$(($1 * 10))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || return 1
+        sleep 0.1
+    done
+}
+
+wait_listen() {
+    until_true 30 listens "$1"
+}
+
+# ---- peers as servers ---------------------------------------------------------------------------
+
+# config NAME SERVER ENDPOINT [LOCATOR]: an ordinary start-up file in $work/NAME.conf for
+# Interop.SERVER with the servant TypesObj at ENDPOINT.
+config() {
+    local name=$1 server=$2 endpoint=$3 locator=${4:-} admin
+    admin=$(free_port)
+    mkdir -p "$work/$name"
+    cat >"$work/$name.conf" <<EOF
+<tars>
+  <application>
+    enableset=n
+    setdivision=NULL
+    <server>
+      app=Interop
+      server=$server
+      localip=127.0.0.1
+      nodename=127.0.0.1
+      local=tcp -h 127.0.0.1 -p $admin -t 10000
+      basepath=$work/$name
+      datapath=$work/$name
+      logpath=$work/$name/log
+      logLevel=ERROR
+      loglevel=ERROR
+      ${EXTRA_SERVER:-}
+      <Interop.$server.TypesObjAdapter>
+        allow
+        endpoint=$endpoint
+        handlegroup=Interop.$server.TypesObjAdapter
+        maxconns=1024
+        protocol=tars
+        queuecap=10000
+        queuetimeout=60000
+        servant=Interop.$server.TypesObj
+        threads=2
+      </Interop.$server.TypesObjAdapter>
+    </server>
+    <client>
+      ${locator:+locator=$locator}
+      stat=tars.tarsstat.StatObj
+      property=tars.tarsproperty.PropertyObj
+      modulename=Interop.$server
+      refresh-endpoint-interval=5000
+      report-interval=60000
+      async-invoke-timeout=5000
+      sync-invoke-timeout=3000
+    </client>
+  </application>
+</tars>
+EOF
+}
+
+java=(java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Xmx256m
+    --add-exports java.base/sun.reflect.generics.reflectiveObjects=ALL-UNNAMED)
+
+classpath() {
+    echo "$peers/java/target/classes:$(cat "$peers/java/classpath")"
+}
+
+# serve KIND NAME: runs the peer (node, java or c) with $work/NAME.conf; its process is in $pid.
+serve() {
+    case $1 in
+    node) NAME=$2 start "$2" node "$peers/node/server.js" "$work/$2.conf" ;;
+    java)
+        NAME=$2 start "$2" "${java[@]}" -Dconfig="$work/$2.conf" -cp "$(classpath)" com.qq.tars.server.startup.Main
+        ;;
+    c) NAME=$2 start "$2" "$BUILD/tests/interop/server" --config="$work/$2.conf" ;;
+    esac
+}
+
+# ---- peers as clients ---------------------------------------------------------------------------
+
+declare -A to from
+
+# client KIND NAME OBJECT [LOCATOR]: a client that stays; `ask NAME LINE` makes a call through it.
+client() {
+    local kind=$1 name=$2 object=$3 locator=${4:-} in out
+    mkfifo "$work/$name.in" "$work/$name.out"
+    exec {in}<>"$work/$name.in" {out}<>"$work/$name.out"
+    to[$name]=$in
+    from[$name]=$out
+    mkdir -p "$work/$name.data"
+    case $kind in
+    node) set -- node "$peers/node/client.js" "$object" "$locator" ;;
+    java)
+        set -- "${java[@]}" -Drefresh="${REFRESH:-60000}" -cp "$(classpath)" interop.Client "$object" "$locator" "$work/$name.data"
+        ;;
+    c) set -- "$BUILD/tests/interop/client" "$object" "$locator" ;;
+    esac
+    "$@" <"$work/$name.in" >"$work/$name.out" 2>>"$work/$name.log" {in}>&- {out}>&- &
+    started+=("$!")
+}
+
+# ask NAME LINE: the answer is in $answer.
+ask() {
+    answer=
+    printf '%s\n' "$2" >&"${to[$1]}"
+    IFS= read -r -t "${ASK_SECONDS:-30}" answer <&"${from[$1]}" || answer="no answer within ${ASK_SECONDS:-30} s; $(tail -n 5 "$work/$1.log" 2>/dev/null)"
+}
+
+# tell NAME SETTING: a line that has no answer (":timeout 500").
+tell() {
+    printf '%s\n' "$2" >&"${to[$1]}"
+}
