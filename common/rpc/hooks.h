@@ -48,10 +48,12 @@ struct rpc_hooks {
     /*
      * A client made from a configuration; what is returned comes back in the others, NULL when
      * nothing is to be reported (then they are not called). client_call runs on the client's loop
-     * thread; client_free before the client's loop stops, on the thread that frees the client.
+     * thread. tars_client_free calls client_closing first, while the loop runs and calls can be
+     * made: what is left is sent then; and client_free last, when no callback comes any more.
      */
     void *(*client_new)(struct tars_client *client, const struct tars_conf *conf);
     void (*client_call)(void *report, const struct rpc_client_call *call);
+    void (*client_closing)(void *report);
     void (*client_free)(void *report);
 
     /* At the end of tars_server_new, when configuration, app and name are known. Never NULL. */
