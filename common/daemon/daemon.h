@@ -7,7 +7,7 @@
  *
  *     int main(int argc, char **argv)
  *     {
- *         return daemon_main(argc, argv, &info);
+ *         return daemon_tars_main(argc, argv, &info);
  *     }
  *
  * Every setting is a key of the daemon's own domain, such as /tars/registry<http-port>. It comes,
@@ -79,7 +79,7 @@ struct daemon_info {
     const char *about;  /* one line for --help */
     const char *domain; /* of its own keys: "/tars/registry" */
 
-    /* NULL without Tars adapters; then there is no tars_server either. */
+    /* For daemon_tars_main only. */
     const char *app; /* "tars" */
     const struct daemon_adapter *adapters;
     size_t adapter_count;
@@ -116,6 +116,8 @@ struct daemon_info {
  * Everything: reads arguments and configuration, opens, serves until SIGTERM or SIGINT, closes.
  * Returns the exit status. Messages for people go to stderr, --help and --version to stdout.
  */
+int daemon_tars_main(int argc, char **argv, const struct daemon_info *info);
+/* The same without a Tars server, which then is not even linked: a bare event loop. */
 int daemon_main(int argc, char **argv, const struct daemon_info *info);
 
 /* ---- what a daemon may ask ---------------------------------------------------------------------
@@ -133,9 +135,10 @@ const char *daemon_data(const struct daemon *daemon);
 int daemon_port_offset(const struct daemon *daemon);
 /* The whole configuration as it is in force, adapters included. */
 const struct tars_conf *daemon_conf(const struct daemon *daemon);
-/* NULL for a daemon without Tars adapters. */
+/* Only under daemon_tars_main, until `close`. */
 struct tars_server *daemon_server(struct daemon *daemon);
-/* The loop of the main thread, which also handles the signals. */
+/* The loop of the main thread, which also handles the signals. Under daemon_tars_main it is gone
+ * when `close` is called: what stands on it is released in `stopping`. */
 struct event_base *daemon_base(struct daemon *daemon);
 /* Ends the daemon with that exit status; from any thread. The caller logs why. */
 void daemon_stop(struct daemon *daemon, enum daemon_status status);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The Tars adapters of a daemon: those of its file, its defaults, and the port offset. */
+#ifndef DAEMON_ADAPTERS_H
+#define DAEMON_ADAPTERS_H
+
+#include "daemon/daemon.h"
+
+/*
+ * Completes the start-up configuration in place: moves every port it has by `offset`, adds an
+ * adapter at `address` and its default port for each servant that has none, the `local` endpoint,
+ * names and the registry's locator where they are missing. Fails, naming it, for an endpoint that
+ * is none and a port that leaves 1 to 65535.
+ */
+bool daemon_adapters_complete(struct tars_conf *conf, const struct daemon_info *info,
+                              const char *address, int64_t offset,
+                              struct tars_error *error) TARS_MUSTCHECK;
+
+#endif

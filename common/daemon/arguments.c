@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "daemon/arguments.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"check", no_argument, NULL, 'k'},
+    {"data", required_argument, NULL, 'd'},
+    {"port-offset", required_argument, NULL, 'o'},
+    {"version", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static void print_help(const struct daemon_info *info, const struct daemon_settings *settings)
+{
+    printf("%s: %s\n\n"
+           "Usage: %s [--config=FILE] [--check] [--data DIR] [--port-offset N]\n"
+           "  --config=FILE      start-up file, as every Tars server has one\n"
+           "  --check            say whether the configuration is good, and end\n"
+           "  --data DIR         folder for what has to stay\n"
+           "  --port-offset N    move every port by N, for several suites on one machine\n"
+           "  --version, --help\n",
+           info->name, info->about, info->name);
+    if (info->adapter_count) {
+        printf("\nServants, each on an adapter of the file or else on its default port:\n");
+        for (size_t i = 0; i < info->adapter_count; i++)
+            printf("  %s.%s.%s  %u\n", info->app, info->name, info->adapters[i].servant,
+                   info->adapters[i].port);
+        if (info->admin_port)
+            printf("  AdminObj  %u\n", info->admin_port);
+    }
+    printf("\nSettings, in the file or in the environment [default]:\n");
+    daemon_settings_help(settings, stdout);
+    printf("\nExit status: 0 stopped or checked, 1 failed, 2 arguments or configuration, 3 cannot "
+           "listen.\n");
+}
+
+bool daemon_arguments_parse(int argc, char **argv, const struct daemon_info *info,
+                            const struct daemon_settings *settings,
+                            struct daemon_arguments *arguments, int *status)
+{
+    int option;
+    optind = 0; /* start anew: glibc's way for a process that parses twice */
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            arguments->config = optarg;
+            break;
+        case 'k':
+            arguments->check = true;
+            break;
+        case 'd':
+            arguments->overrides.data = optarg;
+            break;
+        case 'o':
+            arguments->overrides.port_offset = optarg;
+            break;
+        case 'v':
+            printf("%s %s\n", info->name, TARSC_VERSION);
+            *status = DAEMON_OK;
+            return false;
+        case 'h':
+            print_help(info, settings);
+            *status = DAEMON_OK;
+            return false;
+        default: /* getopt has said what is wrong */
+            fprintf(stderr, "%s: --help shows what is allowed\n", info->name);
+            *status = DAEMON_USAGE;
+            return false;
+        }
+    }
+    if (optind == argc)
+        return true;
+    fprintf(stderr, "%s: '%s' is no option; --help shows what is allowed\n", info->name,
+            argv[optind]);
+    *status = DAEMON_USAGE;
+    return false;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The command line that all daemons have. */
+#ifndef DAEMON_ARGUMENTS_H
+#define DAEMON_ARGUMENTS_H
+
+#include "daemon/settings.h"
+
+struct daemon_arguments {
+    const char *config; /* NULL without --config */
+    bool check;
+    struct daemon_overrides overrides;
+};
+
+/* False when the process ends here, with *status: after --help, --version, or a wrong argument. */
+bool daemon_arguments_parse(int argc, char **argv, const struct daemon_info *info,
+                            const struct daemon_settings *settings,
+                            struct daemon_arguments *arguments, int *status) TARS_MUSTCHECK;
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "daemon/arguments.h"
+#include "daemon/carrier.h"
+#include "daemon/folder.h"
+#include "daemon/health.h"
+#include "daemon/samples.h"
+#include "daemon/settings.h"
+
+enum phase { PHASE_OPENING, PHASE_SERVING, PHASE_STOPPING, PHASE_CLOSED };
+
+struct daemon {
+    const struct daemon_info *info;
+    struct daemon_settings *settings;
+    struct tars_conf *conf;
+    struct daemon_folder *folder;
+    struct daemon_health *health;
+    const struct daemon_carrier *kind;
+    void *carrier;
+    void *self;
+    pthread_mutex_t lock; /* the HTTP thread looks at phase, self and carrier under it */
+    enum phase phase;
+    _Atomic int status; /* of daemon_stop */
+};
+
+/* ---- what the HTTP thread asks
+ * -------------------------------------------------------------------- */
+
+static bool is_ready(void *user, char *why, size_t size)
+{
+    static const char *const whys[] = {
+        [PHASE_OPENING] = "starting", [PHASE_STOPPING] = "stopping", [PHASE_CLOSED] = "stopped"};
+    struct daemon *d = user;
+    bool ready = false;
+    pthread_mutex_lock(&d->lock);
+    if (d->phase == PHASE_SERVING)
+        ready = !d->info->ready || d->info->ready(d->self, why, size);
+    else
+        snprintf(why, size, "%s", whys[d->phase]);
+    pthread_mutex_unlock(&d->lock);
+    return ready;
+}
+
+static void add_own_samples(struct daemon *d, struct daemon_samples *samples)
+{
+    for (size_t i = 0; i < d->info->metric_count; i++) {
+        const struct daemon_metric *metric = &d->info->metrics[i];
+        daemon_samples_help(samples, metric->name, metric->help);
+        daemon_samples_add(samples, metric->name, NULL, metric->read(d->self));
+    }
+    if (d->info->more_metrics)
+        d->info->more_metrics(d->self, daemon_samples_add, samples);
+}
+
+static void write_metrics(void *user, FILE *out)
+{
+    struct daemon *d = user;
+    struct daemon_samples *samples = daemon_samples_new();
+    daemon_samples_add_process(samples, d->info->name);
+    pthread_mutex_lock(&d->lock);
+    if (d->phase == PHASE_SERVING && d->kind->metrics)
+        d->kind->metrics(d->carrier, daemon_samples_add, samples);
+    if (d->phase == PHASE_SERVING || d->phase == PHASE_STOPPING)
+        add_own_samples(d, samples);
+    pthread_mutex_unlock(&d->lock);
+    daemon_samples_print(samples, out);
+    daemon_samples_free(samples);
+}
+
+static void enter(struct daemon *d, enum phase phase)
+{
+    pthread_mutex_lock(&d->lock);
+    d->phase = phase;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- configuration
+ * ------------------------------------------------------------------------------------ */
+
+static bool configure(struct daemon *d, const struct daemon_arguments *arguments,
+                      struct tars_error *error)
+{
+    d->conf = arguments->config ? tars_conf_load(arguments->config, error) : tars_conf_new();
+    if (!d->conf)
+        return false;
+    if (!daemon_settings_load(d->settings, d->conf, arguments->config, &arguments->overrides,
+                              error))
+        return false;
+    enum log_level level;
+    if (log_parse_level(daemon_text(d, "log-level"), &level))
+        log_set_level(level);
+    return !d->kind->complete || d->kind->complete(d->conf, d->info, daemon_text(d, "address"),
+                                                   daemon_port_offset(d), error);
+}
+
+static void raise_open_files(struct daemon *d)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)daemon_int(d, "open-files");
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    if (limit.rlim_max < wanted) {
+        log_warn(d->info->name, "open-files is %llu, but the system allows this process only %llu",
+                 (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
+        wanted = limit.rlim_max;
+    }
+    limit.rlim_cur = wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warn(d->info->name, "cannot raise the limit of open files: %s", strerror(errno));
+}
+
+static bool open_data(struct daemon *d, struct tars_error *error)
+{
+    if (!d->info->needs_data)
+        return true;
+    const char *given = daemon_text(d, "data");
+    char *path = *given ? xstrdup(given) : daemon_folder_default(d->info->name, error);
+    if (path)
+        d->folder = daemon_folder_open(path, error);
+    free(path);
+    return d->folder != NULL;
+}
+
+static bool open_http(struct daemon *d, struct tars_error *error)
+{
+    struct daemon_health_source source = {is_ready, write_metrics, d};
+    uint16_t port = daemon_port(d, "http-port");
+    if (!port)
+        return true;
+    d->health = daemon_health_new(daemon_text(d, "http-address"), port, &source, error);
+    return d->health != NULL;
+}
+
+/* ---- serving
+ * ------------------------------------------------------------------------------------------- */
+
+void daemon_started(void *daemon)
+{
+    struct daemon *d = daemon;
+    if (d->info->started)
+        d->info->started(d->self);
+    enter(d, PHASE_SERVING);
+    log_info(d->info->name, "started, version %s", TARSC_VERSION);
+}
+
+void daemon_stopping(void *daemon)
+{
+    struct daemon *d = daemon;
+    log_info(d->info->name, "stopping");
+    enter(d, PHASE_STOPPING);
+    if (d->info->stopping)
+        d->info->stopping(d->self);
+}
+
+void *daemon_carried_by(const struct daemon *daemon)
+{
+    return daemon->carrier;
+}
+
+static bool is_status(int code)
+{
+    return code == DAEMON_FAILED || code == DAEMON_USAGE || code == DAEMON_BIND;
+}
+
+static int open_and_run(struct daemon *d, struct tars_error *error)
+{
+    if (!d->info->open(d, &d->self, error))
+        return is_status(error->code) ? error->code : DAEMON_FAILED;
+    int status = d->kind->run(d->carrier, d);
+    enter(d, PHASE_CLOSED);
+    if (d->info->close)
+        d->info->close(d->self);
+    log_info(d->info->name, "stopped");
+    return status ? status : atomic_load(&d->status);
+}
+
+static int serve(struct daemon *d, struct tars_error *error)
+{
+    signal(SIGPIPE, SIG_IGN);
+    raise_open_files(d);
+    if (!open_data(d, error))
+        return DAEMON_FAILED;
+    if (!open_http(d, error))
+        return DAEMON_BIND;
+    d->carrier = d->kind->new (d);
+    int status = open_and_run(d, error);
+    daemon_health_free(d->health);
+    d->kind->free(d->carrier);
+    return status;
+}
+
+int daemon_main_on(const struct daemon_carrier *carrier, int argc, char **argv,
+                   const struct daemon_info *info)
+{
+    struct daemon d = {.info = info, .kind = carrier, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct daemon_arguments arguments = {0};
+    struct tars_error error = {0};
+    int status;
+    d.settings = daemon_settings_new(info);
+    if (!daemon_arguments_parse(argc, argv, info, d.settings, &arguments, &status))
+        goto done;
+    if (!configure(&d, &arguments, &error))
+        status = DAEMON_USAGE;
+    else if (!arguments.check)
+        status = serve(&d, &error);
+    else
+        status = DAEMON_OK;
+    if (*error.text)
+        fprintf(stderr, "%s: %s\n", info->name, error.text);
+    else if (arguments.check)
+        printf("%s: the configuration is good\n", arguments.config ? arguments.config : info->name);
+done:
+    daemon_folder_close(d.folder);
+    tars_conf_free(d.conf);
+    daemon_settings_free(d.settings);
+    return status;
+}
+
+/* ---- what a daemon may ask
+ * ------------------------------------------------------------------------------- */
+
+const char *daemon_text(const struct daemon *daemon, const char *key)
+{
+    return daemon_settings_text(daemon->settings, key);
+}
+
+int64_t daemon_int(const struct daemon *daemon, const char *key)
+{
+    return daemon_settings_number(daemon->settings, key);
+}
+
+uint16_t daemon_port(const struct daemon *daemon, const char *key)
+{
+    return (uint16_t)daemon_settings_number(daemon->settings, key);
+}
+
+bool daemon_flag(const struct daemon *daemon, const char *key)
+{
+    return daemon_settings_number(daemon->settings, key) != 0;
+}
+
+const char *daemon_data(const struct daemon *daemon)
+{
+    return daemon->folder ? daemon_folder_path(daemon->folder) : NULL;
+}
+
+int daemon_port_offset(const struct daemon *daemon)
+{
+    return (int)daemon_settings_number(daemon->settings, "port-offset");
+}
+
+const struct tars_conf *daemon_conf(const struct daemon *daemon)
+{
+    return daemon->conf;
+}
+
+struct event_base *daemon_base(struct daemon *daemon)
+{
+    return daemon->kind->base(daemon->carrier);
+}
+
+void daemon_stop(struct daemon *daemon, enum daemon_status status)
+{
+    int none = DAEMON_OK;
+    atomic_compare_exchange_strong(&daemon->status, &none, (int)status);
+    daemon->kind->stop(daemon->carrier);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdlib.h>
+
+#include <tars/client.h>
+#include <tars/server.h>
+
+#include "base/xmalloc.h"
+#include "daemon/adapters.h"
+#include "daemon/carrier.h"
+
+struct tars_carrier {
+    struct tars_server *server; /* NULL once tars_server_run has released it */
+};
+
+static void *carrier_new(struct daemon *daemon)
+{
+    struct tars_carrier *c = xcalloc(1, sizeof *c);
+    c->server = tars_server_new_conf(daemon_conf(daemon));
+    return c;
+}
+
+static int run(void *carrier, struct daemon *daemon)
+{
+    struct tars_carrier *c = carrier;
+    struct tars_server *server = c->server;
+    tars_server_on_start(server, daemon_started, daemon);
+    tars_server_on_stop(server, daemon_stopping, daemon);
+    int status = tars_server_run(server);
+    c->server = NULL;
+    return status;
+}
+
+static void stop(void *carrier)
+{
+    struct tars_carrier *c = carrier;
+    tars_server_shutdown(c->server);
+}
+
+static struct event_base *base(void *carrier)
+{
+    struct tars_carrier *c = carrier;
+    return tars_server_base(c->server);
+}
+
+static void metrics(void *carrier, daemon_emit *each, void *user)
+{
+    struct tars_carrier *c = carrier;
+    tars_server_metrics(c->server, each, user);
+    tars_client_metrics(tars_server_client(c->server), each, user);
+}
+
+static void carrier_free(void *carrier)
+{
+    struct tars_carrier *c = carrier;
+    if (c->server)
+        tars_server_free(c->server);
+    free(c);
+}
+
+static const struct daemon_carrier tars_carrier = {.complete = daemon_adapters_complete,
+                                                   .new = carrier_new,
+                                                   .run = run,
+                                                   .stop = stop,
+                                                   .base = base,
+                                                   .metrics = metrics,
+                                                   .free = carrier_free};
+
+int daemon_tars_main(int argc, char **argv, const struct daemon_info *info)
+{
+    return daemon_main_on(&tars_carrier, argc, argv, info);
+}
+
+struct tars_server *daemon_server(struct daemon *daemon)
+{
+    struct tars_carrier *c = daemon_carried_by(daemon);
+    return c->server;
+}
