@@ -152,6 +152,11 @@ void loop_call_wait(struct loop *loop, void (*run)(void *arg), void *arg)
     sem_destroy(&done);
 }
 
+void loop_run_pending(struct loop *loop)
+{
+    run_jobs(loop);
+}
+
 /* ---- timers ------------------------------------------------------------------------------------
  */
 

@@ -53,6 +53,9 @@ void loop_call(struct loop *loop, void (*run)(void *arg), void *arg);
 /* Runs it on the loop's thread and waits; at once when called there or when no thread runs it. */
 void loop_call_wait(struct loop *loop, void (*run)(void *arg), void *arg);
 
+/* Runs the jobs posted so far, now: on the loop's thread, or on any when none runs the loop. */
+void loop_run_pending(struct loop *loop);
+
 /* ---- timers ------------------------------------------------------------------------------------
  */
 

@@ -122,19 +122,38 @@ static void frame_end(struct tars_writer *w, size_t begin)
     at[3] = (uint8_t)len;
 }
 
-void rpc_request_write(struct tars_writer *w, const struct rpc_request *q)
+void rpc_request_write_tail(struct tars_writer *w, const struct rpc_request *q)
 {
-    size_t begin = frame_begin(w);
-    tars_write_int16(w, 1, q->version);
-    tars_write_int8(w, 2, q->packet_type);
-    tars_write_int32(w, 3, q->message_type);
-    tars_write_int32(w, 4, q->id);
     tars_write_str(w, 5, q->servant);
     tars_write_str(w, 6, q->function);
     tars_write_bytes(w, 7, q->body);
     tars_write_int32(w, 8, q->timeout_ms);
     tars_write_str_map(w, 9, &q->context);
     tars_write_str_map(w, 10, &q->status);
+}
+
+static size_t request_begin(struct tars_writer *w, const struct rpc_request *q)
+{
+    size_t begin = frame_begin(w);
+    tars_write_int16(w, 1, q->version);
+    tars_write_int8(w, 2, q->packet_type);
+    tars_write_int32(w, 3, q->message_type);
+    tars_write_int32(w, 4, q->id);
+    return begin;
+}
+
+void rpc_request_write(struct tars_writer *w, const struct rpc_request *q)
+{
+    size_t begin = request_begin(w, q);
+    rpc_request_write_tail(w, q);
+    frame_end(w, begin);
+}
+
+void rpc_request_write_frame(struct tars_writer *w, const struct rpc_request *head,
+                             struct tars_str tail)
+{
+    size_t begin = request_begin(w, head);
+    tars_writer_append(w, tail.at, tail.len);
     frame_end(w, begin);
 }
 

@@ -79,6 +79,14 @@ void rpc_request_write(struct tars_writer *w, const struct rpc_request *request)
 void rpc_response_write(struct tars_writer *w, const struct rpc_response *response);
 
 /*
+ * A request in two steps, for a sender that learns the id last: first what stands behind the id,
+ * on any thread; then the frame made of the fields before it and that tail.
+ */
+void rpc_request_write_tail(struct tars_writer *tail, const struct rpc_request *request);
+void rpc_request_write_frame(struct tars_writer *w, const struct rpc_request *head,
+                             struct tars_str tail);
+
+/*
  * The answer of the TUP versions: a request packet whose status carries result code and
  * description. `names` is the request that is answered; `response->status` and `->context` go
  * along.

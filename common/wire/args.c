@@ -54,7 +54,7 @@ static bool carried(const struct tars_param *p, enum direction direction)
     return p->out == (direction == RESPONSE);
 }
 
-static void init_args(const struct tars_function *f, void *args)
+void tars_args_init(const struct tars_function *f, void *args)
 {
     memset(args, 0, f->args_size);
     for (size_t i = 0; i < f->param_count; i++)
@@ -332,7 +332,7 @@ static bool read_any(const struct tars_function *f, enum direction direction, in
                      struct tars_str body, struct tars_arena *arena, void *args,
                      struct tars_error *error)
 {
-    init_args(f, args);
+    tars_args_init(f, args);
     switch (version) {
     case VERSION_TUP_COMPLEX:
     case VERSION_TUP_SIMPLE:

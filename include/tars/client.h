@@ -60,7 +60,11 @@ struct tars_client *tars_client_new_conf(const struct tars_conf *conf);
 /* On a loop that the program runs itself: callbacks come from there; no blocking calls on its
  * thread. */
 struct tars_client *tars_client_new_on(struct event_base *base, const char *locator);
-/* Fails what is under way with TARS_RET_TIMEOUT's siblings, closes, joins. Not in a callback. */
+/*
+ * Ends every call (TARS_RET_CONNECT, "the client is being closed"), closes, joins. Not in a
+ * callback; on the program's own loop: on its thread, or while it does not run. A call that is made
+ * in one of these last callbacks fails too; what its callback in turn asks for is dropped.
+ */
 void tars_client_free(struct tars_client *client);
 
 struct event_base *tars_client_base(struct tars_client *client);

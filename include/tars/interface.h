@@ -73,6 +73,9 @@ struct tars_interface {
 const struct tars_function *tars_interface_find(const struct tars_interface *interface,
                                                 struct tars_str name);
 
+/* All members to their types' defaults. */
+void tars_args_init(const struct tars_function *f, void *args);
+
 /*
  * Bodies of calls and answers. `version` is the packet's (1 Tars, 2 and 3 TUP, 5 JSON). "in" are
  * the parameters that a request carries, "out" those of an answer (return value included). Reading
