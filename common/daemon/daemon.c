@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/xmalloc.h"
@@ -18,7 +19,9 @@
 #include "daemon/samples.h"
 #include "daemon/settings.h"
 
-enum phase { PHASE_OPENING, PHASE_SERVING, PHASE_STOPPING, PHASE_CLOSED };
+enum { WAIT_MS = 10 /* between two questions whether the daemon may serve */ };
+
+enum phase { PHASE_OPENING, PHASE_WAITING, PHASE_SERVING, PHASE_STOPPING, PHASE_CLOSED };
 
 struct daemon {
     const struct daemon_info *info;
@@ -39,13 +42,17 @@ struct daemon {
 
 static bool is_ready(void *user, char *why, size_t size)
 {
-    static const char *const whys[] = {
-        [PHASE_OPENING] = "starting", [PHASE_STOPPING] = "stopping", [PHASE_CLOSED] = "stopped"};
+    static const char *const whys[] = {[PHASE_OPENING] = "starting",
+                                       [PHASE_WAITING] = "starting",
+                                       [PHASE_STOPPING] = "stopping",
+                                       [PHASE_CLOSED] = "stopped"};
     struct daemon *d = user;
     bool ready = false;
     pthread_mutex_lock(&d->lock);
     if (d->phase == PHASE_SERVING)
         ready = !d->info->ready || d->info->ready(d->self, why, size);
+    else if (d->phase == PHASE_WAITING && d->info->ready && !d->info->ready(d->self, why, size))
+        ready = false;
     else
         snprintf(why, size, "%s", whys[d->phase]);
     pthread_mutex_unlock(&d->lock);
@@ -71,7 +78,7 @@ static void write_metrics(void *user, FILE *out)
     pthread_mutex_lock(&d->lock);
     if (d->phase == PHASE_SERVING && d->kind->metrics)
         d->kind->metrics(d->carrier, daemon_samples_add, samples);
-    if (d->phase == PHASE_SERVING || d->phase == PHASE_STOPPING)
+    if (d->phase == PHASE_WAITING || d->phase == PHASE_SERVING || d->phase == PHASE_STOPPING)
         add_own_samples(d, samples);
     pthread_mutex_unlock(&d->lock);
     daemon_samples_print(samples, out);
@@ -173,11 +180,38 @@ static bool is_status(int code)
     return code == DAEMON_FAILED || code == DAEMON_USAGE || code == DAEMON_BIND;
 }
 
+/* Signals that end the daemon are the main thread's, also while other threads are being made. */
+static void stop_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+}
+
+/* Until the daemon may serve; false when a signal came first. */
+static bool wait_to_serve(struct daemon *d)
+{
+    const struct timespec pause = {.tv_nsec = WAIT_MS * 1000000L};
+    bool stopped = false;
+    sigset_t set;
+    stop_signals(&set);
+    if (d->info->may_serve && !d->info->may_serve(d->self)) {
+        enter(d, PHASE_WAITING);
+        while (!stopped && !d->info->may_serve(d->self))
+            stopped = sigtimedwait(&set, NULL, &pause) > 0;
+    }
+    return !stopped;
+}
+
 static int open_and_run(struct daemon *d, struct tars_error *error)
 {
+    sigset_t set;
+    stop_signals(&set);
     if (!d->info->open(d, &d->self, error))
         return is_status(error->code) ? error->code : DAEMON_FAILED;
-    int status = d->kind->run(d->carrier, d);
+    bool may_serve = wait_to_serve(d);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    int status = may_serve ? d->kind->run(d->carrier, d) : DAEMON_OK;
     enter(d, PHASE_CLOSED);
     if (d->info->close)
         d->info->close(d->self);
@@ -188,6 +222,9 @@ static int open_and_run(struct daemon *d, struct tars_error *error)
 static int serve(struct daemon *d, struct tars_error *error)
 {
     signal(SIGPIPE, SIG_IGN);
+    sigset_t set;
+    stop_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
     raise_open_files(d);
     if (!open_data(d, error))
         return DAEMON_FAILED;

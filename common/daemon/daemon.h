@@ -99,6 +99,12 @@ struct daemon_info {
      * is the exit status (DAEMON_FAILED when it is none of enum daemon_status).
      */
     bool (*open)(struct daemon *daemon, void **self, struct tars_error *error);
+    /*
+     * May the adapters listen? Asked on the main thread after `open`, again and again until it says
+     * so; meanwhile /readyz tells the reason of `ready`, and a signal ends the daemon. NULL: at
+     * once.
+     */
+    bool (*may_serve)(void *self);
     /* Once all adapters listen; when the stop begins (may wait for what has to be saved). NULL
      * where there is nothing to do. Main thread. */
     void (*started)(void *self);
