@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * AdminObj on the server's local endpoint: stop, process id, and commands as texts. A command runs
+ * on the main thread; one that the program has registered comes before one of ours.
+ */
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "rpc/hooks.h"
+#include "rpc/server.h"
+
+static void put(struct tars_writer *answer, const char *format, ...) TARS_PRINTF(2, 3);
+
+static void put(struct tars_writer *answer, const char *format, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (len > 0)
+        tars_writer_append(answer, line, (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
+}
+
+/* ---- commands ----------------------------------------------------------------------------------
+ */
+
+struct command {
+    const char *name;
+    void (*run)(struct tars_server *server, struct tars_str argument, struct tars_writer *answer);
+};
+
+static const struct command commands[];
+
+static void help(struct tars_server *s, struct tars_str argument, struct tars_writer *answer)
+{
+    struct tars_str name;
+    void *value;
+    (void)argument;
+    for (const struct command *c = commands; c->name; c++)
+        if (!map_get(s->commands, tars_str(c->name)))
+            put(answer, "%s\r\n", c->name);
+    for (size_t at = 0; map_next(s->commands, &at, &name, &value);)
+        put(answer, "%" TARS_STR_FMT "\r\n", TARS_STR_ARG(name));
+}
+
+static void view_version(struct tars_server *s, struct tars_str argument,
+                         struct tars_writer *answer)
+{
+    (void)s;
+    (void)argument;
+    put(answer, "$%s$", TARSC_VERSION);
+}
+
+static void set_log_level(struct tars_server *s, struct tars_str argument,
+                          struct tars_writer *answer)
+{
+    char word[16];
+    enum log_level level;
+    (void)s;
+    snprintf(word, sizeof word, "%" TARS_STR_FMT, TARS_STR_ARG(argument));
+    bool known = log_parse_level(word, &level);
+    if (known)
+        log_set_level(level);
+    put(answer, "set log level [%s] %s", word, known ? "ok" : "error");
+}
+
+static void view_status(struct tars_server *s, struct tars_str argument, struct tars_writer *answer)
+{
+    char endpoint[TARS_ENDPOINT_TEXT];
+    (void)argument;
+    put(answer, "[server]\napp: %s\nserver: %s\npid: %ld\nworkers: %u\nversion: %s\n", s->app,
+        s->name, (long)getpid(), s->worker_count, TARSC_VERSION);
+    for (size_t i = 0; i < s->adapter_count; i++) {
+        const struct rpc_adapter *a = s->adapters[i];
+        tars_endpoint_print(&a->endpoint, endpoint, sizeof endpoint);
+        put(answer,
+            "[adapter %s]\nservant: %s\nendpoint: %s\nmaxconns: %lld\nqueuecap: %lld\n"
+            "queuetimeout: %lld ms\nconnections: %lld\nwaiting calls: %lld\n",
+            a->name, a->servant_name, endpoint, (long long)a->max_connections,
+            (long long)a->queue_cap, (long long)a->queue_timeout_ms,
+            (long long)atomic_load(&a->connections), (long long)atomic_load(&a->parked));
+    }
+}
+
+/* "adater" is what the others say, and what scripts look for. */
+static void connections(struct tars_server *s, struct tars_str argument, struct tars_writer *answer)
+{
+    (void)argument;
+    for (size_t i = 0; i < s->adapter_count; i++)
+        put(answer, "[adater:%s] [connections:%lld]\n", s->adapters[i]->name,
+            (long long)atomic_load(&s->adapters[i]->connections));
+}
+
+static bool switch_stdout_off(struct tars_server *s)
+{
+    if (s->saved_stdout >= 0)
+        return true;
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    s->saved_stdout = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    bool ok = null >= 0 && s->saved_stdout >= 0 && dup2(null, STDOUT_FILENO) >= 0;
+    if (null >= 0)
+        close(null);
+    return ok;
+}
+
+static bool switch_stdout_on(struct tars_server *s)
+{
+    if (s->saved_stdout < 0)
+        return true;
+    bool ok = dup2(s->saved_stdout, STDOUT_FILENO) >= 0;
+    close(s->saved_stdout);
+    s->saved_stdout = -1;
+    return ok;
+}
+
+static void close_cout(struct tars_server *s, struct tars_str argument, struct tars_writer *answer)
+{
+    bool yes = tars_str_is(argument, "yes"), no = tars_str_is(argument, "no");
+    bool ok = yes ? switch_stdout_off(s) : no && switch_stdout_on(s);
+    put(answer, "set closeCout [%" TARS_STR_FMT "] %s", TARS_STR_ARG(argument),
+        ok ? "ok" : "error");
+}
+
+static void close_core(struct tars_server *s, struct tars_str argument, struct tars_writer *answer)
+{
+    struct rlimit limit = {0, 0};
+    bool yes = tars_str_is(argument, "yes"), no = tars_str_is(argument, "no");
+    (void)s;
+    bool ok = (yes || no) && getrlimit(RLIMIT_CORE, &limit) == 0;
+    if (ok) {
+        limit.rlim_cur = yes ? 0 : limit.rlim_max;
+        ok = setrlimit(RLIMIT_CORE, &limit) == 0;
+    }
+    put(answer, "set closeCore [%" TARS_STR_FMT "] %s", TARS_STR_ARG(argument),
+        ok ? "ok" : "error");
+}
+
+static const struct command commands[] = {
+    {"tars.closecore", close_core},      {"tars.closecout", close_cout},
+    {"tars.connection", connections},    {"tars.help", help},
+    {"tars.setloglevel", set_log_level}, {"tars.viewstatus", view_status},
+    {"tars.viewversion", view_version},  {NULL, NULL},
+};
+
+static struct tars_str trim(struct tars_str s)
+{
+    while (s.len && isspace((unsigned char)s.at[0])) {
+        s.at++;
+        s.len--;
+    }
+    while (s.len && isspace((unsigned char)s.at[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+/* False for a name that nobody knows. */
+static bool run_command(struct tars_server *s, struct tars_str text, struct tars_writer *answer)
+{
+    size_t len = 0;
+    text = trim(text);
+    while (len < text.len && !isspace((unsigned char)text.at[len]))
+        len++;
+    struct tars_str name = tars_str_n(text.at, len);
+    struct tars_str argument = trim(tars_str_n(text.at + len, text.len - len));
+    const struct rpc_command *own = map_get(s->commands, name);
+    if (own) {
+        own->run(own->self, argument, answer);
+        return true;
+    }
+    for (const struct command *c = commands; c->name; c++) {
+        if (!tars_str_is(name, c->name))
+            continue;
+        c->run(s, argument, answer);
+        return true;
+    }
+    return false;
+}
+
+/* ---- the servant -------------------------------------------------------------------------------
+ */
+
+/* The arguments of AdminF's functions. */
+struct admin_args {
+    int64_t ret;
+    struct tars_str text;
+    struct tars_str command;
+};
+
+static const struct tars_param pid_params[] = {
+    {"", 0, true, offsetof(struct admin_args, ret), &tars_type_int64},
+};
+static const struct tars_param notify_params[] = {
+    {"", 0, true, offsetof(struct admin_args, text), &tars_type_str},
+    {"command", 1, false, offsetof(struct admin_args, command), &tars_type_str},
+};
+
+/* A command on its way to the main thread. */
+struct errand {
+    struct tars_server *server;
+    struct tars_later *later;
+    struct tars_str command; /* in the call */
+};
+
+static const struct tars_function admin_functions[];
+enum { ADMIN_NOTIFY = 1 }; /* its place in the table */
+
+static void run_errand(void *arg)
+{
+    static const char prefix[] = "[notify prefix object num:1]\n[1]:";
+    struct errand *errand = arg;
+    struct tars_server *s = errand->server;
+    struct tars_writer answer;
+    tars_writer_init(&answer);
+    if (s->report)
+        rpc_hooks.server_command(s->report, errand->command);
+    tars_writer_append(&answer, prefix, sizeof prefix - 1);
+    if (run_command(s, errand->command, &answer))
+        tars_writer_append(&answer, "\n", 1);
+    else
+        tars_writer_reset(&answer); /* Tars protocol: an unknown command's answer is empty */
+    struct admin_args args = {.text = tars_str_n(answer.at, answer.len)};
+    tars_reply(errand->later, &admin_functions[ADMIN_NOTIFY], &args);
+    tars_writer_free(&answer);
+    free(errand);
+}
+
+static void serve_notify(struct tars_call *call, const void *handlers, void *args)
+{
+    struct errand *errand = xcalloc(1, sizeof *errand);
+    (void)handlers;
+    errand->server = tars_call_server(call);
+    errand->later = tars_call_later(call);
+    errand->command = ((struct admin_args *)args)->command;
+    loop_call(errand->server->main, run_errand, errand);
+}
+
+/* The answer leaves before the process ends, because the stop lets running calls finish. */
+static void serve_shutdown(struct tars_call *call, const void *handlers, void *args)
+{
+    (void)handlers;
+    (void)args;
+    log_info("server", "AdminObj was asked to stop the server");
+    tars_server_shutdown(tars_call_server(call));
+}
+
+static void serve_pid(struct tars_call *call, const void *handlers, void *args)
+{
+    (void)call;
+    (void)handlers;
+    ((struct admin_args *)args)->ret = getpid();
+}
+
+static const struct tars_function admin_functions[] = {
+    {"getPid", sizeof(struct admin_args), pid_params, 1, 0, serve_pid, NULL},
+    {"notify", sizeof(struct admin_args), notify_params, 2, 0, serve_notify, NULL},
+    {"shutdown", sizeof(struct admin_args), NULL, 0, 0, serve_shutdown, NULL},
+};
+static const struct tars_interface admin_interface = {"tars.AdminF", admin_functions, 3};
+static void (*const admin_handlers[1])(void) = {abort}; /* served by the functions themselves */
+
+void rpc_admin_serve(struct tars_server *s)
+{
+    for (size_t i = 0; i < s->adapter_count; i++)
+        if (s->adapters[i]->admin)
+            tars_server_serve(s, "AdminObj", &admin_interface, admin_handlers, s);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A call: from a whole request to its answer. Calls of a worker are recycled with their arena and
+ * buffers, so that a call which is answered at once allocates nothing.
+ */
+#ifndef RPC_SERVER_CALL_H
+#define RPC_SERVER_CALL_H
+
+#include "rpc/packet.h"
+#include "rpc/server_socket.h"
+#include "rpc/server_worker.h"
+
+enum rpc_call_state { RPC_CALL_RUNNING, RPC_CALL_ANSWERED, RPC_CALL_PARKED };
+
+/* The part of a call that the handler's side uses from any thread. */
+struct tars_later {
+    struct rpc_mail mail;
+    struct loop_timer deadline; /* worker's thread */
+    _Atomic bool expired;       /* the caller has been told that time is up */
+    int32_t code;               /* 0: `body` answers, else an error with `text` */
+    struct tars_writer body;
+    char text[256];
+};
+
+struct tars_call {
+    struct rpc_worker *worker;
+    struct rpc_mailbox *mailbox; /* held while parked */
+    struct rpc_adapter *adapter;
+    struct tars_connection *connection; /* NULL: came as a datagram … */
+    struct rpc_listener *listener;      /* … through this socket … */
+    union rpc_address datagram_peer;    /* … from here */
+    char datagram_peer_text[RPC_ADDRESS_TEXT];
+    struct rpc_chunk *chunk; /* that the request lies in; held while parked */
+
+    struct rpc_request request;
+    struct tars_arena *arena;
+    enum rpc_call_state state;
+    int64_t arrived_us, begun_us;
+    const struct tars_function *function; /* NULL: none was found, or a raw servant answered */
+    struct tars_str answer;               /* the body that was sent, for reports */
+    int32_t fail_code;                    /* tars_call_fail */
+    struct tars_str fail_text;
+    struct tars_str_map reply_context, reply_status;
+
+    struct tars_later later;
+    struct tars_call *next, **at; /* among the worker's parked or spare calls */
+};
+
+/* Serves one whole frame of a connection. False: the connection must be closed. */
+bool rpc_call_serve(struct tars_connection *connection, struct rpc_chunk *chunk,
+                    struct tars_str frame) TARS_MUSTCHECK;
+/* Serves one datagram; what is no request is dropped. */
+void rpc_call_serve_datagram(struct rpc_listener *listener, struct rpc_chunk *chunk,
+                             struct tars_str frame, const union rpc_address *peer);
+
+/* Ends every parked call as if its time were up. */
+void rpc_calls_expire(struct rpc_worker *worker, const char *why);
+/* Gives the spare calls back. */
+void rpc_calls_clear(struct rpc_worker *worker);
+
+/* ---- for server_later.c --------------------------------------------------------------------- */
+
+/* Writes the answer; `ret` not 0: an error with `text` in place of `body`. */
+void rpc_call_answer(struct tars_call *call, int32_t ret, struct tars_str body,
+                     struct tars_str text);
+/* Forgets the call: gives back what it holds and keeps the rest for the next one. */
+void rpc_call_recycle(struct tars_call *call);
+/* The same when the worker is gone; any thread. */
+void rpc_call_free(struct tars_call *call);
+/* After the answer: counts and reports it. */
+void rpc_call_finished(struct tars_call *call, int32_t ret);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "rpc/server_mailbox.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/xmalloc.h"
+#include "rpc/server_connection.h"
+
+struct rpc_mailbox {
+    struct loop_job job; /* posted whenever the first mail comes in */
+    _Atomic unsigned refs;
+    struct rpc_worker *worker;
+    struct loop *loop;
+    pthread_mutex_t lock; /* over what follows */
+    struct rpc_mail *first, **last;
+    bool closed;
+};
+
+static struct rpc_mail *take_all(struct rpc_mailbox *box)
+{
+    struct rpc_mail *first = box->first;
+    box->first = NULL;
+    box->last = &box->first;
+    return first;
+}
+
+static void deliver_all(struct loop_job *job)
+{
+    struct rpc_mailbox *box = loop_container(job, struct rpc_mailbox, job);
+    pthread_mutex_lock(&box->lock);
+    struct rpc_mail *mail = take_all(box);
+    pthread_mutex_unlock(&box->lock);
+    while (mail) {
+        struct rpc_mail *next = mail->next;
+        mail->deliver(box->worker, mail);
+        mail = next;
+    }
+    rpc_connections_flush(box->worker);
+}
+
+struct rpc_mailbox *rpc_mailbox_new(struct rpc_worker *worker, struct loop *loop)
+{
+    struct rpc_mailbox *box = xcalloc(1, sizeof *box);
+    box->job.run = deliver_all;
+    atomic_init(&box->refs, 1);
+    box->worker = worker;
+    box->loop = loop;
+    box->last = &box->first;
+    pthread_mutex_init(&box->lock, NULL);
+    return box;
+}
+
+void rpc_mailbox_hold(struct rpc_mailbox *box)
+{
+    atomic_fetch_add_explicit(&box->refs, 1, memory_order_relaxed);
+}
+
+void rpc_mailbox_release(struct rpc_mailbox *box)
+{
+    if (atomic_fetch_sub_explicit(&box->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    pthread_mutex_destroy(&box->lock);
+    free(box);
+}
+
+/* Posting under the lock keeps the loop from being freed in between. */
+void rpc_mailbox_send(struct rpc_mailbox *box, struct rpc_mail *mail)
+{
+    pthread_mutex_lock(&box->lock);
+    bool closed = box->closed, first = !box->first;
+    if (!closed) {
+        mail->next = NULL;
+        *box->last = mail;
+        box->last = &mail->next;
+        if (first)
+            loop_post(box->loop, &box->job);
+    }
+    pthread_mutex_unlock(&box->lock);
+    if (closed)
+        mail->drop(mail);
+}
+
+void rpc_mailbox_close(struct rpc_mailbox *box)
+{
+    pthread_mutex_lock(&box->lock);
+    box->closed = true;
+    struct rpc_mail *mail = take_all(box);
+    pthread_mutex_unlock(&box->lock);
+    while (mail) {
+        struct rpc_mail *next = mail->next;
+        mail->drop(mail);
+        mail = next;
+    }
+}
