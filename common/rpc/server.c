@@ -31,12 +31,12 @@ static struct tars_server *new_server(struct tars_conf *conf)
     s->commands = map_new(free);
     s->saved_stdout = -1;
     s->main = loop_new("main");
-    s->stop_job.run = rpc_server_wants_stop;
+    s->stop_job.run = server_wants_stop;
     pthread_mutex_init(&s->client_lock, NULL);
-    rpc_server_configure(s);
+    server_configure(s);
     atomic_init(&s->drain_ms, s->options.drain_ms);
     if (!s->problem.code && !s->only_print) {
-        rpc_admin_serve(s);
+        server_admin_serve(s);
         s->report = rpc_hooks.server_new(s);
     }
     return s;
@@ -119,10 +119,10 @@ static char *full_name(const struct tars_server *s, const char *servant)
     return xasprintf("%s.%s.%s", s->app, s->name, servant);
 }
 
-static struct rpc_adapter *adapter_of(const struct tars_server *s, const char *servant)
+static struct server_adapter *adapter_of(const struct tars_server *s, const char *servant)
 {
     char *name = full_name(s, servant);
-    struct rpc_adapter *found = NULL;
+    struct server_adapter *found = NULL;
     for (size_t i = 0; i < s->adapter_count && !found; i++)
         if (strcmp(s->adapters[i]->servant_name, name) == 0)
             found = s->adapters[i];
@@ -131,17 +131,17 @@ static struct rpc_adapter *adapter_of(const struct tars_server *s, const char *s
 }
 
 /* Several adapters may carry the same servant: one object over TCP and UDP. */
-static void connect_servant(struct tars_server *s, struct rpc_servant *servant)
+static void connect_servant(struct tars_server *s, struct server_servant *servant)
 {
     for (size_t i = 0; i < s->adapter_count; i++)
         if (strcmp(s->adapters[i]->servant_name, servant->name) == 0)
             s->adapters[i]->servant = servant;
 }
 
-static struct rpc_servant *servant_of(struct tars_server *s, const char *short_name)
+static struct server_servant *servant_of(struct tars_server *s, const char *short_name)
 {
     char *name = full_name(s, short_name);
-    struct rpc_servant *servant = s->servants;
+    struct server_servant *servant = s->servants;
     while (servant && strcmp(servant->name, name) != 0)
         servant = servant->next;
     if (servant) {
@@ -164,7 +164,7 @@ static struct rpc_servant *servant_of(struct tars_server *s, const char *short_n
 void tars_server_serve(struct tars_server *s, const char *name,
                        const struct tars_interface *interface, const void *handlers, void *self)
 {
-    struct rpc_servant *servant = servant_of(s, name);
+    struct server_servant *servant = servant_of(s, name);
     servant->interface = interface;
     servant->handlers = handlers;
     servant->self = self;
@@ -173,17 +173,17 @@ void tars_server_serve(struct tars_server *s, const char *name,
 void tars_server_serve_raw(struct tars_server *s, const char *name,
                            bool (*fast)(struct tars_call *call, void *self), void *self)
 {
-    struct rpc_servant *servant = servant_of(s, name);
+    struct server_servant *servant = servant_of(s, name);
     servant->fast = fast;
     servant->fast_self = self;
     if (!servant->interface)
         servant->self = self;
 }
 
-static void add_hook(struct rpc_hook *hooks, size_t *count, void (*run)(void *self), void *self)
+static void add_hook(struct server_hook *hooks, size_t *count, void (*run)(void *self), void *self)
 {
-    if (*count < RPC_HOOKS_MAX)
-        hooks[(*count)++] = (struct rpc_hook){run, self};
+    if (*count < SERVER_HOOKS_MAX)
+        hooks[(*count)++] = (struct server_hook){run, self};
 }
 
 void tars_server_on_start(struct tars_server *s, void (*hook)(void *self), void *self)
@@ -201,8 +201,8 @@ void tars_server_command(struct tars_server *s, const char *name,
                                      struct tars_writer *answer),
                          void *self)
 {
-    struct rpc_command *command = xmalloc(sizeof *command);
-    *command = (struct rpc_command){run, self};
+    struct server_command *command = xmalloc(sizeof *command);
+    *command = (struct server_command){run, self};
     map_put(s->commands, tars_str(name), command);
 }
 
@@ -219,12 +219,12 @@ static bool start(struct tars_server *s, struct tars_error *error)
     signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
     if (s->report)
         rpc_hooks.server_starting(s->report);
-    if (!rpc_server_open(s, error)) {
+    if (!server_open(s, error)) {
         if (s->report)
             rpc_hooks.server_failed(s->report, error ? error->text : "start failed");
         return false;
     }
-    s->state = RPC_SERVER_SERVING;
+    s->state = SERVER_SERVING;
     for (size_t i = 0; i < s->start_hooks; i++)
         s->on_start[i].run(s->on_start[i].self);
     if (s->report)
@@ -246,7 +246,7 @@ void tars_server_shutdown(struct tars_server *s)
 void tars_server_stop(struct tars_server *s, int drain_ms)
 {
     atomic_store(&s->drain_ms, drain_ms);
-    if (s->state == RPC_SERVER_NEW)
+    if (s->state == SERVER_NEW)
         return;
     tars_server_shutdown(s);
     loop_join(s->main);
@@ -255,7 +255,7 @@ void tars_server_stop(struct tars_server *s, int drain_ms)
 static void on_signal(void *arg, int number)
 {
     (void)number;
-    rpc_server_begin_stop(arg);
+    server_begin_stop(arg);
 }
 
 static int run(struct tars_server *s)
@@ -282,10 +282,10 @@ int tars_server_run(struct tars_server *s)
     return status;
 }
 
-static void free_servants(struct rpc_servant *servant)
+static void free_servants(struct server_servant *servant)
 {
     while (servant) {
-        struct rpc_servant *next = servant->next;
+        struct server_servant *next = servant->next;
         free(servant->name);
         free(servant);
         servant = next;
@@ -296,17 +296,17 @@ void tars_server_free(struct tars_server *s)
 {
     if (!s)
         return;
-    if (s->state == RPC_SERVER_SERVING)
+    if (s->state == SERVER_SERVING)
         tars_server_stop(s, (int)s->options.drain_ms);
     loop_join(s->main);
     for (unsigned i = 0; i < s->worker_count; i++)
-        rpc_worker_free(s->workers[i]);
+        server_worker_free(s->workers[i]);
     free(s->workers);
     tars_client_free(s->client);
     if (s->report)
         rpc_hooks.server_free(s->report);
     for (size_t i = 0; i < s->adapter_count; i++)
-        rpc_adapter_free(s->adapters[i]);
+        server_adapter_free(s->adapters[i]);
     free(s->adapters);
     free_servants(s->servants);
     map_free(s->commands);
@@ -354,7 +354,7 @@ struct tars_client *tars_server_client(struct tars_server *s)
 
 uint16_t tars_server_port(const struct tars_server *s, const char *servant)
 {
-    const struct rpc_adapter *adapter = adapter_of(s, servant);
+    const struct server_adapter *adapter = adapter_of(s, servant);
     return adapter ? adapter->port : 0;
 }
 

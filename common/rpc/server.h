@@ -13,26 +13,26 @@
 #include "rpc/server_adapter.h"
 #include "rpc/server_options.h"
 
-struct rpc_worker;
+struct server_worker;
 
-struct rpc_hook {
+struct server_hook {
     void (*run)(void *self);
     void *self;
 };
 
-struct rpc_command {
+struct server_command {
     void (*run)(void *self, struct tars_str argument, struct tars_writer *answer);
     void *self;
 };
 
-enum { RPC_HOOKS_MAX = 16 };
+enum { SERVER_HOOKS_MAX = 16 };
 
-enum rpc_server_state {
-    RPC_SERVER_NEW,
-    RPC_SERVER_SERVING,
-    RPC_SERVER_DRAINING,  /* running calls end */
-    RPC_SERVER_LINGERING, /* the last answers are on their way */
-    RPC_SERVER_STOPPED
+enum server_state {
+    SERVER_NEW,
+    SERVER_SERVING,
+    SERVER_DRAINING,  /* running calls end */
+    SERVER_LINGERING, /* the last answers are on their way */
+    SERVER_STOPPED
 };
 
 struct tars_server {
@@ -41,16 +41,16 @@ struct tars_server {
     struct tars_error problem; /* of arguments, configuration or tars_server_serve; code 0: none */
     bool only_print;           /* --version or --help: run prints `print` and returns */
     const char *print;
-    struct rpc_options options;
+    struct server_options options;
 
-    struct rpc_servant *servants;
-    struct rpc_adapter **adapters;
+    struct server_servant *servants;
+    struct server_adapter **adapters;
     size_t adapter_count;
 
-    struct rpc_worker **workers;
+    struct server_worker **workers;
     unsigned worker_count;
     _Atomic int64_t connections; /* over all adapters */
-    enum rpc_server_state state;
+    enum server_state state;
     _Atomic bool stop_wanted;
     _Atomic int64_t drain_ms; /* how long running calls may take once a stop is wanted */
     struct loop_job stop_job;
@@ -59,9 +59,9 @@ struct tars_server {
     bool gives_up; /* a second signal came */
 
     struct loop *main; /* hooks and commands run here */
-    struct rpc_hook on_start[RPC_HOOKS_MAX], on_stop[RPC_HOOKS_MAX];
+    struct server_hook on_start[SERVER_HOOKS_MAX], on_stop[SERVER_HOOKS_MAX];
     size_t start_hooks, stop_hooks;
-    struct map *commands; /* name -> struct rpc_command */
+    struct map *commands; /* name -> struct server_command */
     int saved_stdout;     /* while an administrator has stdout switched off; else -1 */
 
     pthread_mutex_t client_lock;
@@ -70,16 +70,16 @@ struct tars_server {
 };
 
 /* Opens all adapters and starts the workers; on failure nothing is left open. */
-bool rpc_server_open(struct tars_server *server, struct tars_error *error) TARS_MUSTCHECK;
+bool server_open(struct tars_server *server, struct tars_error *error) TARS_MUSTCHECK;
 /* Reads everything of the configuration that the server needs; the problem stands in
  * server->problem. */
-void rpc_server_configure(struct tars_server *server);
+void server_configure(struct tars_server *server);
 
 /* The stop, on the main loop's thread: see server_stop.c. */
-void rpc_server_begin_stop(struct tars_server *server);
-void rpc_server_wants_stop(struct loop_job *job);
+void server_begin_stop(struct tars_server *server);
+void server_wants_stop(struct loop_job *job);
 
 /* AdminObj: its servant, served on the local endpoint. See server_admin.c. */
-void rpc_admin_serve(struct tars_server *server);
+void server_admin_serve(struct tars_server *server);
 
 #endif

@@ -41,13 +41,13 @@ static bool number(struct adapter_domain *d, const char *key, int64_t min, int64
     return tars_conf_int(d->conf, key_path(d, key), min, max, fallback, value, error);
 }
 
-static bool read_endpoint(struct rpc_adapter *a, const char *endpoint, struct tars_error *error)
+static bool read_endpoint(struct server_adapter *a, const char *endpoint, struct tars_error *error)
 {
     return tars_endpoint_parse(tars_str(endpoint), &a->endpoint, error) ||
            tars_fail_prefix(error, "endpoint \"%s\"", endpoint);
 }
 
-static bool read_tls(struct rpc_adapter *a, struct adapter_domain *d, struct tars_error *error)
+static bool read_tls(struct server_adapter *a, struct adapter_domain *d, struct tars_error *error)
 {
     if (a->endpoint.transport != TARS_SSL)
         return true;
@@ -63,7 +63,7 @@ static bool read_tls(struct rpc_adapter *a, struct adapter_domain *d, struct tar
     return a->tls != NULL;
 }
 
-static bool read_auth(struct rpc_adapter *a, struct adapter_domain *d, struct tars_error *error)
+static bool read_auth(struct server_adapter *a, struct adapter_domain *d, struct tars_error *error)
 {
     a->access_key = xstrdup(text(d, "accesskey", ""));
     a->secret_key = xstrdup(text(d, "secretkey", ""));
@@ -74,7 +74,8 @@ static bool read_auth(struct rpc_adapter *a, struct adapter_domain *d, struct ta
     return true;
 }
 
-static bool read_domain(struct rpc_adapter *a, struct adapter_domain *d, struct tars_error *error)
+static bool read_domain(struct server_adapter *a, struct adapter_domain *d,
+                        struct tars_error *error)
 {
     const char *protocol = text(d, "protocol", "tars");
     a->servant_name = xstrdup(text(d, "servant", ""));
@@ -94,22 +95,22 @@ static bool read_domain(struct rpc_adapter *a, struct adapter_domain *d, struct 
                         text(d, "order", "allow,deny"), error);
 }
 
-struct rpc_adapter *rpc_adapter_new(const struct tars_conf *conf, const char *name,
-                                    struct tars_error *error)
+struct server_adapter *server_adapter_new(const struct tars_conf *conf, const char *name,
+                                          struct tars_error *error)
 {
-    struct rpc_adapter *a = xcalloc(1, sizeof *a);
+    struct server_adapter *a = xcalloc(1, sizeof *a);
     struct adapter_domain domain = {.conf = conf, .name = name};
     a->name = xstrdup(name);
     if (read_domain(a, &domain, error))
         return a;
     tars_fail_prefix(error, "adapter %s", name);
-    rpc_adapter_free(a);
+    server_adapter_free(a);
     return NULL;
 }
 
-struct rpc_adapter *rpc_adapter_new_admin(const char *endpoint, struct tars_error *error)
+struct server_adapter *server_adapter_new_admin(const char *endpoint, struct tars_error *error)
 {
-    struct rpc_adapter *a = xcalloc(1, sizeof *a);
+    struct server_adapter *a = xcalloc(1, sizeof *a);
     a->name = xstrdup("AdminAdapter");
     a->servant_name = xstrdup("AdminObj");
     a->admin = true;
@@ -119,11 +120,11 @@ struct rpc_adapter *rpc_adapter_new_admin(const char *endpoint, struct tars_erro
     if (read_endpoint(a, endpoint, error))
         return a;
     tars_fail_prefix(error, "the admin port /tars/application/server<local>");
-    rpc_adapter_free(a);
+    server_adapter_free(a);
     return NULL;
 }
 
-void rpc_adapter_free(struct rpc_adapter *a)
+void server_adapter_free(struct server_adapter *a)
 {
     if (!a)
         return;
@@ -136,7 +137,7 @@ void rpc_adapter_free(struct rpc_adapter *a)
     free(a);
 }
 
-bool rpc_adapter_serves(const struct rpc_adapter *a, struct tars_str servant)
+bool server_adapter_serves(const struct server_adapter *a, struct tars_str servant)
 {
     static const char admin[] = ".AdminObj";
     const size_t tail = sizeof admin - 1;

@@ -18,8 +18,8 @@
 struct tars_call;
 
 /* What a servant does: generated dispatch, a raw function, or both. */
-struct rpc_servant {
-    struct rpc_servant *next;
+struct server_servant {
+    struct server_servant *next;
     char *name; /* "App.Server.Obj" */
     const struct tars_interface *interface;
     const void *handlers;
@@ -28,11 +28,11 @@ struct rpc_servant {
     void *fast_self;
 };
 
-struct rpc_adapter {
+struct server_adapter {
     size_t index; /* in the server's table and in the workers' counters */
     char *name;
     char *servant_name;
-    struct rpc_servant *servant; /* NULL: calls get "no such servant" */
+    struct server_servant *servant; /* NULL: calls get "no such servant" */
     struct tars_endpoint endpoint;
     uint16_t port; /* the one it listens on */
     bool admin;    /* the AdminObj of the local endpoint */
@@ -47,15 +47,15 @@ struct rpc_adapter {
 };
 
 /* The adapter in the domain `name` of /tars/application/server; NULL with key and reason. */
-struct rpc_adapter *rpc_adapter_new(const struct tars_conf *conf, const char *name,
-                                    struct tars_error *error) TARS_MUSTCHECK;
-/* AdminObj's adapter on the endpoint of <local>. */
-struct rpc_adapter *rpc_adapter_new_admin(const char *endpoint,
+struct server_adapter *server_adapter_new(const struct tars_conf *conf, const char *name,
                                           struct tars_error *error) TARS_MUSTCHECK;
-void rpc_adapter_free(struct rpc_adapter *adapter);
+/* AdminObj's adapter on the endpoint of <local>. */
+struct server_adapter *server_adapter_new_admin(const char *endpoint,
+                                                struct tars_error *error) TARS_MUSTCHECK;
+void server_adapter_free(struct server_adapter *adapter);
 
 /* Tars protocol: a call must name the servant of its port; the admin port also takes the long
  * form "App.Server.AdminObj" that some callers use. */
-bool rpc_adapter_serves(const struct rpc_adapter *adapter, struct tars_str servant);
+bool server_adapter_serves(const struct server_adapter *adapter, struct tars_str servant);
 
 #endif

@@ -78,7 +78,7 @@ static void view_status(struct tars_server *s, struct tars_str argument, struct 
     put(answer, "[server]\napp: %s\nserver: %s\npid: %ld\nworkers: %u\nversion: %s\n", s->app,
         s->name, (long)getpid(), s->worker_count, TARSC_VERSION);
     for (size_t i = 0; i < s->adapter_count; i++) {
-        const struct rpc_adapter *a = s->adapters[i];
+        const struct server_adapter *a = s->adapters[i];
         tars_endpoint_print(&a->endpoint, endpoint, sizeof endpoint);
         put(answer,
             "[adapter %s]\nservant: %s\nendpoint: %s\nmaxconns: %lld\nqueuecap: %lld\n"
@@ -169,7 +169,7 @@ static bool run_command(struct tars_server *s, struct tars_str text, struct tars
         len++;
     struct tars_str name = tars_str_n(text.at, len);
     struct tars_str argument = trim(tars_str_n(text.at + len, text.len - len));
-    const struct rpc_command *own = map_get(s->commands, name);
+    const struct server_command *own = map_get(s->commands, name);
     if (own) {
         own->run(own->self, argument, answer);
         return true;
@@ -265,7 +265,7 @@ static const struct tars_function admin_functions[] = {
 static const struct tars_interface admin_interface = {"tars.AdminF", admin_functions, 3};
 static void (*const admin_handlers[1])(void) = {abort}; /* served by the functions themselves */
 
-void rpc_admin_serve(struct tars_server *s)
+void server_admin_serve(struct tars_server *s)
 {
     for (size_t i = 0; i < s->adapter_count; i++)
         if (s->adapters[i]->admin)

@@ -24,7 +24,7 @@ static const char tup_empty[] = {0x08, 0x0c};
 /* ---- recycling ---------------------------------------------------------------------------------
  */
 
-static struct tars_call *take_call(struct rpc_worker *w)
+static struct tars_call *take_call(struct server_worker *w)
 {
     struct tars_call *call = w->calls;
     if (call) {
@@ -35,7 +35,7 @@ static struct tars_call *take_call(struct rpc_worker *w)
         call->worker = w;
         call->mailbox = w->mailbox;
     }
-    call->state = RPC_CALL_RUNNING;
+    call->state = SERVER_CALL_RUNNING;
     call->function = NULL;
     call->answer = tars_str(NULL);
     call->fail_code = 0;
@@ -44,9 +44,9 @@ static struct tars_call *take_call(struct rpc_worker *w)
     return call;
 }
 
-void rpc_call_recycle(struct tars_call *call)
+void server_call_recycle(struct tars_call *call)
 {
-    struct rpc_worker *w = call->worker;
+    struct server_worker *w = call->worker;
     if (tars_arena_used(call->arena) > KEEP_ARENA) {
         tars_arena_free(call->arena);
         call->arena = tars_arena_new((size_t)w->server->options.call_memory_limit);
@@ -57,19 +57,19 @@ void rpc_call_recycle(struct tars_call *call)
     w->calls = call;
 }
 
-void rpc_call_free(struct tars_call *call)
+void server_call_free(struct tars_call *call)
 {
     tars_arena_free(call->arena);
     tars_writer_free(&call->later.body);
     free(call);
 }
 
-void rpc_calls_clear(struct rpc_worker *w)
+void server_calls_clear(struct server_worker *w)
 {
     while (w->calls) {
         struct tars_call *call = w->calls;
         w->calls = call->next;
-        rpc_call_free(call);
+        server_call_free(call);
     }
 }
 
@@ -118,24 +118,24 @@ static void answer_datagram(struct tars_call *call, int32_t ret, struct tars_str
                             struct tars_str text)
 {
     struct tars_writer *out = &call->worker->out;
-    struct rpc_counters *counters = rpc_worker_counters(call->worker, call->adapter);
+    struct server_counters *counters = server_worker_counters(call->worker, call->adapter);
     socklen_t len = call->datagram_peer.any.sa_family == AF_INET ? sizeof call->datagram_peer.v4
                                                                  : sizeof call->datagram_peer.v6;
     tars_writer_reset(out);
     write_answer(call, out, ret, body, text);
     ssize_t sent = sendto(call->listener->fd, out->at, out->len, 0, &call->datagram_peer.any, len);
-    rpc_count(counters, RPC_COUNT_WRITES, 1);
+    server_count(counters, SERVER_COUNT_WRITES, 1);
     if (sent > 0)
-        rpc_count(counters, RPC_COUNT_BYTES_OUT, (uint64_t)sent);
+        server_count(counters, SERVER_COUNT_BYTES_OUT, (uint64_t)sent);
     else
-        rpc_count(counters, RPC_COUNT_ANSWERS_DISCARDED, 1);
+        server_count(counters, SERVER_COUNT_ANSWERS_DISCARDED, 1);
     tars_writer_reset(out);
 }
 
-void rpc_call_answer(struct tars_call *call, int32_t ret, struct tars_str body,
-                     struct tars_str text)
+void server_call_answer(struct tars_call *call, int32_t ret, struct tars_str body,
+                        struct tars_str text)
 {
-    call->state = RPC_CALL_ANSWERED;
+    call->state = SERVER_CALL_ANSWERED;
     call->answer = ret ? tars_str(NULL) : body;
     if (call->request.packet_type == RPC_ONE_WAY)
         return;
@@ -150,10 +150,10 @@ void rpc_call_answer(struct tars_call *call, int32_t ret, struct tars_str body,
     if (!call->connection) {
         answer_datagram(call, ret, body, text);
     } else if (call->connection->fd < 0 || call->connection->lingering) {
-        rpc_count(call->connection->counters, RPC_COUNT_ANSWERS_DISCARDED, 1);
+        server_count(call->connection->counters, SERVER_COUNT_ANSWERS_DISCARDED, 1);
     } else {
-        write_answer(call, rpc_connection_output(call->connection), ret, body, text);
-        rpc_connection_written(call->connection);
+        write_answer(call, server_connection_output(call->connection), ret, body, text);
+        server_connection_written(call->connection);
     }
 }
 
@@ -167,19 +167,19 @@ static void answer_error(struct tars_call *call, int32_t ret, const char *format
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    rpc_call_answer(call, ret, tars_str(NULL), tars_str(text));
+    server_call_answer(call, ret, tars_str(NULL), tars_str(text));
     call->fail_code = ret;
 }
 
-void rpc_call_finished(struct tars_call *call, int32_t ret)
+void server_call_finished(struct tars_call *call, int32_t ret)
 {
-    struct rpc_worker *w = call->worker;
-    struct rpc_counters *counters = rpc_worker_counters(w, call->adapter);
-    rpc_count(counters, RPC_COUNT_CALLS, 1);
+    struct server_worker *w = call->worker;
+    struct server_counters *counters = server_worker_counters(w, call->adapter);
+    server_count(counters, SERVER_COUNT_CALLS, 1);
     if (call->request.packet_type == RPC_ONE_WAY)
-        rpc_count(counters, RPC_COUNT_ONE_WAY, 1);
+        server_count(counters, SERVER_COUNT_ONE_WAY, 1);
     if (ret)
-        rpc_count(counters, RPC_COUNT_ERRORS, 1);
+        server_count(counters, SERVER_COUNT_ERRORS, 1);
     if (call->adapter->admin || !w->server->report)
         return;
     struct rpc_server_call finished = {
@@ -210,7 +210,7 @@ static struct tars_str set_prefix(struct tars_str set, int parts)
 /* Tars protocol: a caller of the same set name but another area came to the wrong place. */
 static bool set_is_allowed(const struct tars_call *call)
 {
-    const struct rpc_options *options = &call->worker->server->options;
+    const struct server_options *options = &call->worker->server->options;
     if (!options->enable_set || !options->check_set ||
         !(call->request.message_type & RPC_MESSAGE_SET))
         return true;
@@ -230,7 +230,7 @@ static bool is_too_late(const struct tars_call *call)
     return waited_ms > call->adapter->queue_timeout_ms || (patience > 0 && waited_ms > patience);
 }
 
-static bool is_overloaded(const struct rpc_adapter *adapter)
+static bool is_overloaded(const struct server_adapter *adapter)
 {
     int64_t parked = atomic_load_explicit(&adapter->parked, memory_order_relaxed);
     return parked > 0 && parked >= adapter->queue_cap * 4 / 5;
@@ -239,9 +239,9 @@ static bool is_overloaded(const struct rpc_adapter *adapter)
 /* Answers what the library itself answers; false when the servant is to be asked. */
 static bool refuse(struct tars_call *call)
 {
-    struct rpc_counters *counters = rpc_worker_counters(call->worker, call->adapter);
+    struct server_counters *counters = server_worker_counters(call->worker, call->adapter);
     const struct rpc_request *q = &call->request;
-    if (!rpc_adapter_serves(call->adapter, q->servant)) {
+    if (!server_adapter_serves(call->adapter, q->servant)) {
         answer_error(call, TARS_RET_NO_SERVANT,
                      "no servant %" TARS_STR_FMT " on this port, only %s", TARS_STR_ARG(q->servant),
                      call->adapter->servant_name);
@@ -249,11 +249,11 @@ static bool refuse(struct tars_call *call)
         answer_error(call, TARS_RET_INVALID_SET, "this server belongs to the set %s",
                      call->worker->server->options.set);
     } else if (is_too_late(call)) {
-        rpc_count(counters, RPC_COUNT_QUEUE_TIMEOUTS, 1);
+        server_count(counters, SERVER_COUNT_QUEUE_TIMEOUTS, 1);
         answer_error(call, TARS_RET_QUEUE_TIMEOUT, "the call waited too long in the queue of %s",
                      call->adapter->name);
     } else if (is_overloaded(call->adapter)) {
-        rpc_count(counters, RPC_COUNT_OVERLOADS, 1);
+        server_count(counters, SERVER_COUNT_OVERLOADS, 1);
         answer_error(call, TARS_RET_OVERLOAD, "the queue of %s is full", call->adapter->name);
     } else {
         return false;
@@ -273,7 +273,7 @@ static bool answer_ping(struct tars_call *call)
         return false;
     int version = call->request.version;
     struct tars_str nothing = version == RPC_JSON ? tars_str("{}") : error_body(version);
-    rpc_call_answer(call, 0, nothing, tars_str(NULL));
+    server_call_answer(call, 0, nothing, tars_str(NULL));
     return true;
 }
 
@@ -282,7 +282,7 @@ static bool answer_ping(struct tars_call *call)
 
 static const struct tars_function *find_function(struct tars_call *call)
 {
-    const struct rpc_servant *servant = call->adapter->servant;
+    const struct server_servant *servant = call->adapter->servant;
     const struct tars_function *f = servant && servant->interface ? tars_interface_find(
                                                                         servant->interface,
                                                                         call->request.function)
@@ -310,32 +310,32 @@ static void run_handler(struct tars_call *call, const struct tars_function *f)
         return;
     }
     f->serve(call, call->adapter->servant->handlers, args);
-    if (call->state != RPC_CALL_RUNNING)
+    if (call->state != SERVER_CALL_RUNNING)
         return;
     if (call->fail_code) {
-        rpc_call_answer(call, call->fail_code, tars_str(NULL), call->fail_text);
+        server_call_answer(call, call->fail_code, tars_str(NULL), call->fail_text);
         return;
     }
     if (q->packet_type == RPC_ONE_WAY) {
-        call->state = RPC_CALL_ANSWERED;
+        call->state = SERVER_CALL_ANSWERED;
         return;
     }
     tars_writer_reset(body);
     tars_args_write_response(f, q->version, q->body, args, body);
-    rpc_call_answer(call, 0, tars_str_n(body->at, body->len), tars_str(NULL));
+    server_call_answer(call, 0, tars_str_n(body->at, body->len), tars_str(NULL));
 }
 
 static void dispatch(struct tars_call *call)
 {
-    const struct rpc_servant *servant = call->adapter->servant;
+    const struct server_servant *servant = call->adapter->servant;
     const struct rpc_request *q = &call->request;
     if (refuse(call) || answer_ping(call))
         return;
     if (servant && servant->fast && q->version == RPC_TARS) {
         bool answered = servant->fast(call, servant->fast_self);
-        if (call->fail_code && call->state == RPC_CALL_RUNNING)
-            rpc_call_answer(call, call->fail_code, tars_str(NULL), call->fail_text);
-        if (answered || call->state != RPC_CALL_RUNNING)
+        if (call->fail_code && call->state == SERVER_CALL_RUNNING)
+            server_call_answer(call, call->fail_code, tars_str(NULL), call->fail_text);
+        if (answered || call->state != SERVER_CALL_RUNNING)
             return;
     }
     if (!is_known_version(q->version)) {
@@ -351,15 +351,15 @@ static void dispatch(struct tars_call *call)
 /* Runs a call whose request has been read; it may be gone afterwards. */
 static void run(struct tars_call *call, int64_t arrived_us)
 {
-    struct rpc_worker *w = call->worker;
+    struct server_worker *w = call->worker;
     call->arrived_us = arrived_us;
     call->begun_us = w->now_us;
     dispatch(call);
     w->now_us = clock_us();
-    if (call->state == RPC_CALL_PARKED)
+    if (call->state == SERVER_CALL_PARKED)
         return;
-    rpc_call_finished(call, call->fail_code);
-    rpc_call_recycle(call);
+    server_call_finished(call, call->fail_code);
+    server_call_recycle(call);
     if (w->body.cap > KEEP_ARENA)
         tars_writer_free(&w->body);
 }
@@ -376,25 +376,25 @@ static bool authenticate(struct tars_call *call)
                                tars_str(c->adapter->secret_key)};
     struct tars_error error;
     if (!rpc_auth_check(&key, call->request.body, clock_wall_ms() / 1000, &error)) {
-        rpc_count(c->counters, RPC_COUNT_AUTH_FAILURES, 1);
+        server_count(c->counters, SERVER_COUNT_AUTH_FAILURES, 1);
         log_warn("server", "%s: peer %s closed: %s", c->adapter->name, c->peer, error.text);
         return false;
     }
     c->authenticated = true;
-    rpc_call_answer(call, 0, tars_str(RPC_AUTH_SUCCESS), tars_str(NULL));
+    server_call_answer(call, 0, tars_str(RPC_AUTH_SUCCESS), tars_str(NULL));
     return true;
 }
 
-bool rpc_call_serve(struct tars_connection *c, struct rpc_chunk *chunk, struct tars_str frame)
+bool server_call_serve(struct tars_connection *c, struct server_chunk *chunk, struct tars_str frame)
 {
-    struct rpc_worker *w = c->worker;
+    struct server_worker *w = c->worker;
     struct tars_call *call = take_call(w);
     call->connection = c;
     call->adapter = c->adapter;
     call->chunk = chunk;
     if (!rpc_request_read(frame, call->arena, &call->request, NULL)) {
-        rpc_count(c->counters, RPC_COUNT_BAD_FRAMES, 1);
-        rpc_call_recycle(call);
+        server_count(c->counters, SERVER_COUNT_BAD_FRAMES, 1);
+        server_call_recycle(call);
         return false;
     }
     if (c->authenticated) {
@@ -404,15 +404,15 @@ bool rpc_call_serve(struct tars_connection *c, struct rpc_chunk *chunk, struct t
         return true;
     }
     bool ok = authenticate(call);
-    rpc_call_recycle(call);
+    server_call_recycle(call);
     return ok;
 }
 
-void rpc_call_serve_datagram(struct rpc_listener *listener, struct rpc_chunk *chunk,
-                             struct tars_str frame, const union rpc_address *peer)
+void server_call_serve_datagram(struct server_listener *listener, struct server_chunk *chunk,
+                                struct tars_str frame, const union server_address *peer)
 {
-    struct rpc_worker *w = listener->worker;
-    struct rpc_counters *counters = rpc_worker_counters(w, listener->adapter);
+    struct server_worker *w = listener->worker;
+    struct server_counters *counters = server_worker_counters(w, listener->adapter);
     struct tars_call *call = take_call(w);
     size_t len;
     call->connection = NULL;
@@ -420,11 +420,11 @@ void rpc_call_serve_datagram(struct rpc_listener *listener, struct rpc_chunk *ch
     call->chunk = chunk;
     call->listener = listener;
     call->datagram_peer = *peer;
-    rpc_address_print(peer, call->datagram_peer_text);
+    server_address_print(peer, call->datagram_peer_text);
     if (rpc_frame_find(frame.at, frame.len, RPC_FRAME_LIMIT_MAX, &len) != RPC_FRAME_COMPLETE ||
         !rpc_request_read(tars_str_n(frame.at, len), call->arena, &call->request, NULL)) {
-        rpc_count(counters, RPC_COUNT_BAD_DATAGRAMS, 1);
-        rpc_call_recycle(call);
+        server_count(counters, SERVER_COUNT_BAD_DATAGRAMS, 1);
+        server_call_recycle(call);
         return;
     }
     w->now_us = clock_us();
@@ -457,7 +457,8 @@ struct tars_str tars_call_peer(const struct tars_call *call)
 
 uint16_t tars_call_peer_port(const struct tars_call *call)
 {
-    return call->connection ? call->connection->peer_port : rpc_address_port(&call->datagram_peer);
+    return call->connection ? call->connection->peer_port
+                            : server_address_port(&call->datagram_peer);
 }
 
 struct tars_str tars_call_node_name(const struct tars_call *call)
@@ -590,6 +591,6 @@ void tars_call_fail(struct tars_call *call, int32_t code, const char *format, ..
 
 void tars_call_reply_body(struct tars_call *call, struct tars_str body)
 {
-    if (call->state == RPC_CALL_RUNNING)
-        rpc_call_answer(call, 0, body, tars_str(NULL));
+    if (call->state == SERVER_CALL_RUNNING)
+        server_call_answer(call, 0, body, tars_str(NULL));
 }

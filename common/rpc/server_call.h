@@ -10,11 +10,11 @@
 #include "rpc/server_socket.h"
 #include "rpc/server_worker.h"
 
-enum rpc_call_state { RPC_CALL_RUNNING, RPC_CALL_ANSWERED, RPC_CALL_PARKED };
+enum server_call_state { SERVER_CALL_RUNNING, SERVER_CALL_ANSWERED, SERVER_CALL_PARKED };
 
 /* The part of a call that the handler's side uses from any thread. */
 struct tars_later {
-    struct rpc_mail mail;
+    struct server_mail mail;
     struct loop_timer deadline; /* worker's thread */
     _Atomic bool expired;       /* the caller has been told that time is up */
     int32_t code;               /* 0: `body` answers, else an error with `text` */
@@ -23,18 +23,18 @@ struct tars_later {
 };
 
 struct tars_call {
-    struct rpc_worker *worker;
-    struct rpc_mailbox *mailbox; /* held while parked */
-    struct rpc_adapter *adapter;
+    struct server_worker *worker;
+    struct server_mailbox *mailbox; /* held while parked */
+    struct server_adapter *adapter;
     struct tars_connection *connection; /* NULL: came as a datagram … */
-    struct rpc_listener *listener;      /* … through this socket … */
-    union rpc_address datagram_peer;    /* … from here */
-    char datagram_peer_text[RPC_ADDRESS_TEXT];
-    struct rpc_chunk *chunk; /* that the request lies in; held while parked */
+    struct server_listener *listener;   /* … through this socket … */
+    union server_address datagram_peer; /* … from here */
+    char datagram_peer_text[SERVER_ADDRESS_TEXT];
+    struct server_chunk *chunk; /* that the request lies in; held while parked */
 
     struct rpc_request request;
     struct tars_arena *arena;
-    enum rpc_call_state state;
+    enum server_call_state state;
     int64_t arrived_us, begun_us;
     const struct tars_function *function; /* NULL: none was found, or a raw servant answered */
     struct tars_str answer;               /* the body that was sent, for reports */
@@ -47,27 +47,27 @@ struct tars_call {
 };
 
 /* Serves one whole frame of a connection. False: the connection must be closed. */
-bool rpc_call_serve(struct tars_connection *connection, struct rpc_chunk *chunk,
-                    struct tars_str frame) TARS_MUSTCHECK;
+bool server_call_serve(struct tars_connection *connection, struct server_chunk *chunk,
+                       struct tars_str frame) TARS_MUSTCHECK;
 /* Serves one datagram; what is no request is dropped. */
-void rpc_call_serve_datagram(struct rpc_listener *listener, struct rpc_chunk *chunk,
-                             struct tars_str frame, const union rpc_address *peer);
+void server_call_serve_datagram(struct server_listener *listener, struct server_chunk *chunk,
+                                struct tars_str frame, const union server_address *peer);
 
 /* Ends every parked call as if its time were up. */
-void rpc_calls_expire(struct rpc_worker *worker, const char *why);
+void server_calls_expire(struct server_worker *worker, const char *why);
 /* Gives the spare calls back. */
-void rpc_calls_clear(struct rpc_worker *worker);
+void server_calls_clear(struct server_worker *worker);
 
 /* ---- for server_later.c --------------------------------------------------------------------- */
 
 /* Writes the answer; `ret` not 0: an error with `text` in place of `body`. */
-void rpc_call_answer(struct tars_call *call, int32_t ret, struct tars_str body,
-                     struct tars_str text);
+void server_call_answer(struct tars_call *call, int32_t ret, struct tars_str body,
+                        struct tars_str text);
 /* Forgets the call: gives back what it holds and keeps the rest for the next one. */
-void rpc_call_recycle(struct tars_call *call);
+void server_call_recycle(struct tars_call *call);
 /* The same when the worker is gone; any thread. */
-void rpc_call_free(struct tars_call *call);
+void server_call_free(struct tars_call *call);
 /* After the answer: counts and reports it. */
-void rpc_call_finished(struct tars_call *call, int32_t ret);
+void server_call_finished(struct tars_call *call, int32_t ret);
 
 #endif

@@ -7,9 +7,9 @@
 
 enum { KEEP_SMALL = 256, KEEP_LARGE = 16 };
 
-static struct rpc_chunk *take_kept(struct rpc_chunk **kept, size_t *count)
+static struct server_chunk *take_kept(struct server_chunk **kept, size_t *count)
 {
-    struct rpc_chunk *chunk = *kept;
+    struct server_chunk *chunk = *kept;
     if (chunk) {
         *kept = chunk->next;
         --*count;
@@ -17,14 +17,14 @@ static struct rpc_chunk *take_kept(struct rpc_chunk **kept, size_t *count)
     return chunk;
 }
 
-struct rpc_chunk *rpc_chunk_take(struct rpc_chunk_pool *pool, size_t cap)
+struct server_chunk *server_chunk_take(struct server_chunk_pool *pool, size_t cap)
 {
-    struct rpc_chunk *chunk = NULL;
-    if (cap <= RPC_CHUNK_SMALL) {
-        cap = RPC_CHUNK_SMALL;
+    struct server_chunk *chunk = NULL;
+    if (cap <= SERVER_CHUNK_SMALL) {
+        cap = SERVER_CHUNK_SMALL;
         chunk = take_kept(&pool->small, &pool->small_count);
-    } else if (cap <= RPC_CHUNK_LARGE) {
-        cap = RPC_CHUNK_LARGE;
+    } else if (cap <= SERVER_CHUNK_LARGE) {
+        cap = SERVER_CHUNK_LARGE;
         chunk = take_kept(&pool->large, &pool->large_count);
     }
     if (!chunk)
@@ -37,7 +37,7 @@ struct rpc_chunk *rpc_chunk_take(struct rpc_chunk_pool *pool, size_t cap)
     return chunk;
 }
 
-static void keep(struct rpc_chunk **kept, size_t *count, size_t most, struct rpc_chunk *chunk)
+static void keep(struct server_chunk **kept, size_t *count, size_t most, struct server_chunk *chunk)
 {
     if (*count == most) {
         free(chunk);
@@ -48,7 +48,7 @@ static void keep(struct rpc_chunk **kept, size_t *count, size_t most, struct rpc
     ++*count;
 }
 
-void rpc_chunk_release(struct rpc_chunk_pool *pool, struct rpc_chunk *chunk)
+void server_chunk_release(struct server_chunk_pool *pool, struct server_chunk *chunk)
 {
     if (!chunk || atomic_fetch_sub_explicit(&chunk->refs, 1, memory_order_acq_rel) > 1)
         return;
@@ -57,26 +57,26 @@ void rpc_chunk_release(struct rpc_chunk_pool *pool, struct rpc_chunk *chunk)
         return;
     }
     pool->bytes -= chunk->cap;
-    if (chunk->cap == RPC_CHUNK_SMALL)
+    if (chunk->cap == SERVER_CHUNK_SMALL)
         keep(&pool->small, &pool->small_count, KEEP_SMALL, chunk);
-    else if (chunk->cap == RPC_CHUNK_LARGE)
+    else if (chunk->cap == SERVER_CHUNK_LARGE)
         keep(&pool->large, &pool->large_count, KEEP_LARGE, chunk);
     else
         free(chunk);
 }
 
-static void free_list(struct rpc_chunk *chunk)
+static void free_list(struct server_chunk *chunk)
 {
     while (chunk) {
-        struct rpc_chunk *next = chunk->next;
+        struct server_chunk *next = chunk->next;
         free(chunk);
         chunk = next;
     }
 }
 
-void rpc_chunk_pool_clear(struct rpc_chunk_pool *pool)
+void server_chunk_pool_clear(struct server_chunk_pool *pool)
 {
     free_list(pool->small);
     free_list(pool->large);
-    *pool = (struct rpc_chunk_pool){.bytes = pool->bytes};
+    *pool = (struct server_chunk_pool){.bytes = pool->bytes};
 }

@@ -42,7 +42,7 @@ static ssize_t tls_result(struct tars_connection *c, ssize_t n)
     struct tars_error error = {0};
     rpc_tls_explain(c->tls, &error);
     log_debug("server", "%s: peer %s: %s", c->adapter->name, c->peer, error.text);
-    rpc_count(c->counters, RPC_COUNT_TLS_FAILURES, 1);
+    server_count(c->counters, SERVER_COUNT_TLS_FAILURES, 1);
     return IO_FAILED;
 }
 
@@ -57,10 +57,10 @@ static ssize_t receive(struct tars_connection *c, void *bytes, size_t size)
 {
     ssize_t n = c->tls ? tls_result(c, rpc_tls_read(c->tls, bytes, size))
                        : socket_result(recv(c->fd, bytes, size, 0));
-    rpc_count(c->counters, RPC_COUNT_READS, 1);
+    server_count(c->counters, SERVER_COUNT_READS, 1);
     if (n <= 0)
         return n;
-    rpc_count(c->counters, RPC_COUNT_BYTES_IN, (uint64_t)n);
+    server_count(c->counters, SERVER_COUNT_BYTES_IN, (uint64_t)n);
     c->active_ms = c->worker->now_ms;
     c->received_us = clock_us();
     return n;
@@ -70,10 +70,10 @@ static ssize_t transmit(struct tars_connection *c, const void *bytes, size_t len
 {
     ssize_t n = c->tls ? tls_result(c, rpc_tls_write(c->tls, bytes, len))
                        : socket_result(send(c->fd, bytes, len, MSG_NOSIGNAL));
-    rpc_count(c->counters, RPC_COUNT_WRITES, 1);
+    server_count(c->counters, SERVER_COUNT_WRITES, 1);
     if (n <= 0)
         return n == 0 ? IO_AGAIN : n;
-    rpc_count(c->counters, RPC_COUNT_BYTES_OUT, (uint64_t)n);
+    server_count(c->counters, SERVER_COUNT_BYTES_OUT, (uint64_t)n);
     c->active_ms = c->worker->now_ms;
     c->taken += (uint64_t)n;
     return n;
@@ -96,7 +96,7 @@ static bool transmit_all(struct tars_connection *c, const struct tars_writer *w,
 /* ---- output ------------------------------------------------------------------------------------
  */
 
-size_t rpc_connection_unsent(const struct tars_connection *c)
+size_t server_connection_unsent(const struct tars_connection *c)
 {
     return c->out.len - c->out_sent;
 }
@@ -104,19 +104,19 @@ size_t rpc_connection_unsent(const struct tars_connection *c)
 static void note_backlog(struct tars_connection *c)
 {
     size_t before = atomic_load_explicit(&c->backlog, memory_order_relaxed);
-    size_t now = rpc_connection_unsent(c);
+    size_t now = server_connection_unsent(c);
     c->worker->output_bytes += now - before;
     atomic_store_explicit(&c->backlog, now, memory_order_relaxed);
 }
 
-struct tars_writer *rpc_connection_output(struct tars_connection *c)
+struct tars_writer *server_connection_output(struct tars_connection *c)
 {
     return c->worker->serving == c && !c->out.len ? &c->worker->out : &c->out;
 }
 
-void rpc_connection_written(struct tars_connection *c)
+void server_connection_written(struct tars_connection *c)
 {
-    struct rpc_worker *w = c->worker;
+    struct server_worker *w = c->worker;
     if (w->serving == c || c->is_dirty)
         return;
     c->is_dirty = true;
@@ -128,9 +128,9 @@ void rpc_connection_written(struct tars_connection *c)
 static bool memory_is_left(struct tars_connection *c, size_t more)
 {
     if ((!c->in && !c->out.len) ||
-        rpc_worker_memory(c->worker) + more <= rpc_worker_memory_limit(c->worker))
+        server_worker_memory(c->worker) + more <= server_worker_memory_limit(c->worker))
         return true;
-    rpc_count(c->counters, RPC_COUNT_CLOSED_MEMORY, 1);
+    server_count(c->counters, SERVER_COUNT_CLOSED_MEMORY, 1);
     return false;
 }
 
@@ -171,18 +171,18 @@ static bool flush(struct tars_connection *c)
     note_backlog(c);
     if (!ok)
         return false;
-    if (rpc_connection_unsent(c) > c->output_limit) {
-        rpc_count(c->counters, RPC_COUNT_CLOSED_SLOW, 1);
+    if (server_connection_unsent(c) > c->output_limit) {
+        server_count(c->counters, SERVER_COUNT_CLOSED_SLOW, 1);
         return false;
     }
-    if (rpc_connection_unsent(c))
+    if (server_connection_unsent(c))
         wait_writable(c);
     return memory_is_left(c, 0);
 }
 
 static void try_finish(struct tars_connection *c);
 
-void rpc_connections_flush(struct rpc_worker *w)
+void server_connections_flush(struct server_worker *w)
 {
     while (w->dirty) {
         struct tars_connection *c = w->dirty;
@@ -191,7 +191,7 @@ void rpc_connections_flush(struct rpc_worker *w)
         if (c->fd < 0)
             continue;
         if (!flush(c))
-            rpc_connection_close(c);
+            server_connection_close(c);
         else
             try_finish(c);
     }
@@ -202,7 +202,7 @@ void rpc_connections_flush(struct rpc_worker *w)
 
 /* Serves the whole requests at the front of `at`; returns how many bytes they took, SIZE_MAX when
  * the connection must be closed. */
-static size_t serve_frames(struct tars_connection *c, struct rpc_chunk *chunk, const char *at,
+static size_t serve_frames(struct tars_connection *c, struct server_chunk *chunk, const char *at,
                            size_t have)
 {
     size_t done = 0, len;
@@ -211,17 +211,17 @@ static size_t serve_frames(struct tars_connection *c, struct rpc_chunk *chunk, c
         enum rpc_frame found = rpc_frame_find(at + done, have - done, limit, &len);
         if (found == RPC_FRAME_PARTIAL)
             break;
-        if (found == RPC_FRAME_BAD || !rpc_call_serve(c, chunk, tars_str_n(at + done, len))) {
-            rpc_count(c->counters, RPC_COUNT_BAD_FRAMES, found == RPC_FRAME_BAD);
+        if (found == RPC_FRAME_BAD || !server_call_serve(c, chunk, tars_str_n(at + done, len))) {
+            server_count(c->counters, SERVER_COUNT_BAD_FRAMES, found == RPC_FRAME_BAD);
             return SIZE_MAX;
         }
         done += len;
         c->had_request = true;
-        if (c->worker->out.len + rpc_connection_unsent(c) <= STALL_BYTES)
+        if (c->worker->out.len + server_connection_unsent(c) <= STALL_BYTES)
             continue;
         if (!flush(c))
             return SIZE_MAX;
-        c->stalled = rpc_connection_unsent(c) > STALL_BYTES;
+        c->stalled = server_connection_unsent(c) > STALL_BYTES;
     }
     return done;
 }
@@ -240,28 +240,28 @@ static void keep_rest(struct tars_connection *c, const char *at, size_t len)
 {
     if (!len)
         return;
-    c->in = rpc_chunk_take(&c->worker->chunks, len);
+    c->in = server_chunk_take(&c->worker->chunks, len);
     memcpy(c->in->bytes, at, len);
     c->in_len = len;
 }
 
 /* Room for `size` bytes behind what parked calls still hold. */
-static struct rpc_chunk *reading_chunk(struct rpc_worker *w, size_t size)
+static struct server_chunk *reading_chunk(struct server_worker *w, size_t size)
 {
-    if (w->chunk && !rpc_chunk_is_shared(w->chunk))
+    if (w->chunk && !server_chunk_is_shared(w->chunk))
         w->chunk->used = 0;
     if (w->chunk && w->chunk->cap - w->chunk->used >= size)
         return w->chunk;
-    rpc_chunk_release(&w->chunks, w->chunk);
-    w->chunk = rpc_chunk_take(&w->chunks, RPC_CHUNK_LARGE);
+    server_chunk_release(&w->chunks, w->chunk);
+    w->chunk = server_chunk_take(&w->chunks, SERVER_CHUNK_LARGE);
     return w->chunk;
 }
 
 /* Reads into the worker's chunk, behind a short rest that moves there. */
 static ssize_t read_shared(struct tars_connection *c)
 {
-    struct rpc_worker *w = c->worker;
-    struct rpc_chunk *chunk = reading_chunk(w, c->in_len + READ_ROOM);
+    struct server_worker *w = c->worker;
+    struct server_chunk *chunk = reading_chunk(w, c->in_len + READ_ROOM);
     char *begin = chunk->bytes + chunk->used;
     size_t have = c->in_len;
     ssize_t n = receive(c, begin + have, chunk->cap - chunk->used - have);
@@ -269,7 +269,7 @@ static ssize_t read_shared(struct tars_connection *c)
         return n;
     if (have)
         memcpy(begin, c->in->bytes, have);
-    rpc_chunk_release(&w->chunks, c->in);
+    server_chunk_release(&w->chunks, c->in);
     c->in = NULL;
     c->in_len = 0;
     have += (size_t)n;
@@ -289,9 +289,9 @@ static bool grow(struct tars_connection *c, size_t frame)
         return true;
     if (!memory_is_left(c, cap))
         return false;
-    struct rpc_chunk *larger = rpc_chunk_take(&c->worker->chunks, cap);
+    struct server_chunk *larger = server_chunk_take(&c->worker->chunks, cap);
     memcpy(larger->bytes, c->in->bytes, c->in_len);
-    rpc_chunk_release(&c->worker->chunks, c->in);
+    server_chunk_release(&c->worker->chunks, c->in);
     c->in = larger;
     return true;
 }
@@ -299,14 +299,14 @@ static bool grow(struct tars_connection *c, size_t frame)
 /* Serves what lies in the connection's own chunk and keeps the rest. */
 static bool serve_own(struct tars_connection *c)
 {
-    struct rpc_chunk *chunk = c->in;
+    struct server_chunk *chunk = c->in;
     size_t have = c->in_len;
     c->in = NULL;
     c->in_len = 0;
     size_t done = serve_frames(c, chunk, chunk->bytes, have);
     if (done != SIZE_MAX)
         keep_rest(c, chunk->bytes + done, have - done);
-    rpc_chunk_release(&c->worker->chunks, chunk);
+    server_chunk_release(&c->worker->chunks, chunk);
     return done != SIZE_MAX;
 }
 
@@ -325,8 +325,9 @@ static ssize_t read_own(struct tars_connection *c, size_t frame)
 static ssize_t read_some(struct tars_connection *c)
 {
     size_t frame = announced(c);
-    return c->in_len <= SMALL_REST - 1 && frame <= RPC_CHUNK_LARGE - READ_ROOM ? read_shared(c)
-                                                                               : read_own(c, frame);
+    return c->in_len <= SMALL_REST - 1 && frame <= SERVER_CHUNK_LARGE - READ_ROOM
+               ? read_shared(c)
+               : read_own(c, frame);
 }
 
 static ssize_t discard(struct tars_connection *c)
@@ -360,7 +361,7 @@ static void end_event(struct tars_connection *c, bool ok, bool was_stalled)
     c->worker->serving = NULL;
     tars_writer_reset(&c->worker->out);
     if (!ok || !flushed) {
-        rpc_connection_close(c);
+        server_connection_close(c);
         return;
     }
     follow_stall(c, was_stalled);
@@ -386,13 +387,13 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     struct tars_connection *c = arg;
     bool was_stalled = c->stalled, ok = true;
     c->is_writing = false;
-    if (c->tls && !was_stalled && !rpc_connection_unsent(c)) {
+    if (c->tls && !was_stalled && !server_connection_unsent(c)) {
         on_readable(fd, what, arg); /* a handshake goes on */
         return;
     }
     begin_event(c);
     ok = flush(c);
-    if (ok && was_stalled && rpc_connection_unsent(c) <= GO_ON_BYTES) {
+    if (ok && was_stalled && server_connection_unsent(c) <= GO_ON_BYTES) {
         c->stalled = false;
         ok = !c->in || serve_own(c);
     }
@@ -404,7 +405,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 static void enlist(struct tars_connection *c)
 {
-    struct rpc_worker *w = c->worker;
+    struct server_worker *w = c->worker;
     c->next = w->connections;
     c->at = &w->connections;
     if (c->next)
@@ -433,21 +434,22 @@ static void set_socket_options(int fd, int family)
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
 }
 
-void rpc_connection_open(struct rpc_listener *listener, int fd, const union rpc_address *peer)
+void server_connection_open(struct server_listener *listener, int fd,
+                            const union server_address *peer)
 {
-    struct rpc_worker *w = listener->worker;
+    struct server_worker *w = listener->worker;
     struct tars_connection *c = xcalloc(1, sizeof *c);
     atomic_init(&c->refs, 1);
     atomic_init(&c->alive, true);
     c->worker = w;
     c->adapter = listener->adapter;
-    c->counters = rpc_worker_counters(w, listener->adapter);
+    c->counters = server_worker_counters(w, listener->adapter);
     c->mailbox = w->mailbox;
-    rpc_mailbox_hold(c->mailbox);
+    server_mailbox_hold(c->mailbox);
     c->output_limit = (size_t)w->server->options.output_limit;
     c->fd = fd;
-    c->peer_len = (uint8_t)rpc_address_print(peer, c->peer);
-    c->peer_port = rpc_address_port(peer);
+    c->peer_len = (uint8_t)server_address_print(peer, c->peer);
+    c->peer_port = server_address_port(peer);
     c->authenticated = !c->adapter->endpoint.auth;
     c->opened_ms = c->active_ms = clock_ms();
     if (c->adapter->tls)
@@ -457,10 +459,10 @@ void rpc_connection_open(struct rpc_listener *listener, int fd, const union rpc_
     event_assign(&c->writable, loop_base(w->loop), fd, EV_WRITE, on_writable, c);
     event_add(&c->readable, NULL);
     enlist(c);
-    rpc_count(c->counters, RPC_COUNT_ACCEPTED, 1);
+    server_count(c->counters, SERVER_COUNT_ACCEPTED, 1);
 }
 
-void rpc_connection_close(struct tars_connection *c)
+void server_connection_close(struct tars_connection *c)
 {
     if (c->fd < 0)
         return;
@@ -471,7 +473,7 @@ void rpc_connection_close(struct tars_connection *c)
     c->tls = NULL;
     close(c->fd);
     c->fd = -1;
-    rpc_chunk_release(&c->worker->chunks, c->in);
+    server_chunk_release(&c->worker->chunks, c->in);
     c->in = NULL;
     tars_writer_free(&c->out);
     c->out_sent = 0;
@@ -483,22 +485,22 @@ void rpc_connection_close(struct tars_connection *c)
             at = &(*at)->next_dirty;
         *at = c->next_dirty;
     }
-    rpc_connection_release(c);
+    server_connection_release(c);
 }
 
-void rpc_connection_look(struct tars_connection *c)
+void server_connection_look(struct tars_connection *c)
 {
     event_active(&c->readable, EV_READ, 0);
 }
 
 static void try_finish(struct tars_connection *c)
 {
-    if (!c->worker->draining || c->lingering || c->parked || rpc_connection_unsent(c) || c->in)
+    if (!c->worker->draining || c->lingering || c->parked || server_connection_unsent(c) || c->in)
         return;
-    rpc_connection_finish(c);
+    server_connection_finish(c);
 }
 
-void rpc_connection_finish(struct tars_connection *c)
+void server_connection_finish(struct tars_connection *c)
 {
     c->lingering = true;
     rpc_tls_free(c->tls); /* says goodbye inside TLS */
@@ -506,15 +508,15 @@ void rpc_connection_finish(struct tars_connection *c)
     shutdown(c->fd, SHUT_WR);
 }
 
-void rpc_connection_hold(struct tars_connection *c)
+void server_connection_hold(struct tars_connection *c)
 {
     atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
 }
 
-void rpc_connection_release(struct tars_connection *c)
+void server_connection_release(struct tars_connection *c)
 {
     if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
         return;
-    rpc_mailbox_release(c->mailbox);
+    server_mailbox_release(c->mailbox);
     free(c);
 }

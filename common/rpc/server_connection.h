@@ -15,22 +15,22 @@ struct tars_connection {
     _Atomic unsigned refs; /* the worker's, one for each parked call and each public handle */
     _Atomic bool alive;
     _Atomic size_t backlog; /* unsent bytes, for those who push */
-    struct rpc_mailbox *mailbox;
-    struct rpc_adapter *adapter;
+    struct server_mailbox *mailbox;
+    struct server_adapter *adapter;
     size_t output_limit;
-    char peer[RPC_ADDRESS_TEXT];
+    char peer[SERVER_ADDRESS_TEXT];
     uint8_t peer_len;
     uint16_t peer_port;
 
     /* worker's thread */
-    struct rpc_worker *worker;
-    struct rpc_counters *counters;
+    struct server_worker *worker;
+    struct server_counters *counters;
     struct tars_connection *next, **at; /* in the worker's list */
     struct tars_connection *next_dirty;
     int fd; /* -1 when closed */
     struct rpc_tls *tls;
     struct event readable, writable;
-    struct rpc_chunk *in; /* bytes that are no whole request yet; NULL: none */
+    struct server_chunk *in; /* bytes that are no whole request yet; NULL: none */
     size_t in_len;
     int64_t received_us;    /* when the last bytes came */
     struct tars_writer out; /* answers that the peer has not taken yet … */
@@ -51,24 +51,25 @@ struct tars_connection {
 };
 
 /* A connection that was accepted; takes `fd`. */
-void rpc_connection_open(struct rpc_listener *listener, int fd, const union rpc_address *peer);
+void server_connection_open(struct server_listener *listener, int fd,
+                            const union server_address *peer);
 /* Ends it at once. The memory goes with the last reference. */
-void rpc_connection_close(struct tars_connection *connection);
+void server_connection_close(struct tars_connection *connection);
 /* Closes our end once nothing runs and everything is sent, then waits for the peer's end, so that
  * the last answers arrive. */
-void rpc_connection_finish(struct tars_connection *connection);
+void server_connection_finish(struct tars_connection *connection);
 /* Reads and serves as if bytes had been announced; when the worker drains, a connection with
  * nothing left to do then finishes. */
-void rpc_connection_look(struct tars_connection *connection);
+void server_connection_look(struct tars_connection *connection);
 
-void rpc_connection_hold(struct tars_connection *connection);
-void rpc_connection_release(struct tars_connection *connection);
+void server_connection_hold(struct tars_connection *connection);
+void server_connection_release(struct tars_connection *connection);
 
 /* Where the connection's next answer is written; call …_written behind it. */
-struct tars_writer *rpc_connection_output(struct tars_connection *connection);
-void rpc_connection_written(struct tars_connection *connection);
+struct tars_writer *server_connection_output(struct tars_connection *connection);
+void server_connection_written(struct tars_connection *connection);
 /* Sends what came from outside the connection's own events. */
-void rpc_connections_flush(struct rpc_worker *worker);
-size_t rpc_connection_unsent(const struct tars_connection *connection);
+void server_connections_flush(struct server_worker *worker);
+size_t server_connection_unsent(const struct tars_connection *connection);
 
 #endif

@@ -9,38 +9,39 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum rpc_counter {
-    RPC_COUNT_CALLS,
-    RPC_COUNT_ONE_WAY,
-    RPC_COUNT_ERRORS,
-    RPC_COUNT_OVERLOADS,
-    RPC_COUNT_QUEUE_TIMEOUTS,
-    RPC_COUNT_ANSWER_TIMEOUTS,
-    RPC_COUNT_ANSWERS_DISCARDED,
-    RPC_COUNT_PUSHES,
-    RPC_COUNT_BYTES_IN,
-    RPC_COUNT_BYTES_OUT,
-    RPC_COUNT_READS,
-    RPC_COUNT_WRITES,
-    RPC_COUNT_ACCEPTED,
-    RPC_COUNT_REFUSED_ADDRESS,
-    RPC_COUNT_REFUSED_FULL,
-    RPC_COUNT_BAD_FRAMES,
-    RPC_COUNT_BAD_DATAGRAMS,
-    RPC_COUNT_AUTH_FAILURES,
-    RPC_COUNT_TLS_FAILURES,
-    RPC_COUNT_CLOSED_IDLE,
-    RPC_COUNT_CLOSED_EMPTY,
-    RPC_COUNT_CLOSED_SLOW,
-    RPC_COUNT_CLOSED_MEMORY,
-    RPC_COUNTERS
+enum server_counter {
+    SERVER_COUNT_CALLS,
+    SERVER_COUNT_ONE_WAY,
+    SERVER_COUNT_ERRORS,
+    SERVER_COUNT_OVERLOADS,
+    SERVER_COUNT_QUEUE_TIMEOUTS,
+    SERVER_COUNT_ANSWER_TIMEOUTS,
+    SERVER_COUNT_ANSWERS_DISCARDED,
+    SERVER_COUNT_PUSHES,
+    SERVER_COUNT_BYTES_IN,
+    SERVER_COUNT_BYTES_OUT,
+    SERVER_COUNT_READS,
+    SERVER_COUNT_WRITES,
+    SERVER_COUNT_ACCEPTED,
+    SERVER_COUNT_REFUSED_ADDRESS,
+    SERVER_COUNT_REFUSED_FULL,
+    SERVER_COUNT_BAD_FRAMES,
+    SERVER_COUNT_BAD_DATAGRAMS,
+    SERVER_COUNT_AUTH_FAILURES,
+    SERVER_COUNT_TLS_FAILURES,
+    SERVER_COUNT_CLOSED_IDLE,
+    SERVER_COUNT_CLOSED_EMPTY,
+    SERVER_COUNT_CLOSED_SLOW,
+    SERVER_COUNT_CLOSED_MEMORY,
+    SERVER_COUNTERS
 };
 
-struct rpc_counters {
-    _Atomic uint64_t at[RPC_COUNTERS];
+struct server_counters {
+    _Atomic uint64_t at[SERVER_COUNTERS];
 };
 
-static inline void rpc_count(struct rpc_counters *counters, enum rpc_counter which, uint64_t n)
+static inline void server_count(struct server_counters *counters, enum server_counter which,
+                                uint64_t n)
 {
     uint64_t old = atomic_load_explicit(&counters->at[which], memory_order_relaxed);
     atomic_store_explicit(&counters->at[which], old + n, memory_order_relaxed);

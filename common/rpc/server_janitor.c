@@ -28,7 +28,7 @@ static bool is_empty(const struct tars_connection *c, int64_t now)
 /* Takes too little of what it was sent, or falls further and further behind. */
 static bool is_slow(struct tars_connection *c)
 {
-    size_t unsent = rpc_connection_unsent(c);
+    size_t unsent = server_connection_unsent(c);
     uint64_t least = (uint64_t)c->worker->server->options.output_min;
     c->slow_rounds = unsent && c->taken < least ? c->slow_rounds + 1 : 0;
     c->growing_rounds = unsent > c->last_backlog ? c->growing_rounds + 1 : 0;
@@ -37,38 +37,38 @@ static bool is_slow(struct tars_connection *c)
     return c->slow_rounds >= SLOW_ROUNDS || c->growing_rounds >= GROWING_ROUNDS;
 }
 
-/* What to count when the connection has to go; RPC_COUNTERS when it may stay. */
-static enum rpc_counter judge(struct tars_connection *c, int64_t now, bool look_at_output)
+/* What to count when the connection has to go; SERVER_COUNTERS when it may stay. */
+static enum server_counter judge(struct tars_connection *c, int64_t now, bool look_at_output)
 {
     if (look_at_output && is_slow(c))
-        return RPC_COUNT_CLOSED_SLOW;
+        return SERVER_COUNT_CLOSED_SLOW;
     if (is_empty(c, now))
-        return RPC_COUNT_CLOSED_EMPTY;
+        return SERVER_COUNT_CLOSED_EMPTY;
     if (is_idle(c, now))
-        return RPC_COUNT_CLOSED_IDLE;
-    return RPC_COUNTERS;
+        return SERVER_COUNT_CLOSED_IDLE;
+    return SERVER_COUNTERS;
 }
 
 static void on_round(struct loop_timer *timer)
 {
-    struct rpc_worker *w = loop_container(timer, struct rpc_worker, janitor);
+    struct server_worker *w = loop_container(timer, struct server_worker, janitor);
     int64_t now = clock_ms();
     bool look_at_output = ++w->rounds % LOOK_EVERY == 0;
     atomic_store_explicit(&w->beat_ms, now, memory_order_relaxed);
-    atomic_store_explicit(&w->memory, (int64_t)rpc_worker_memory(w), memory_order_relaxed);
+    atomic_store_explicit(&w->memory, (int64_t)server_worker_memory(w), memory_order_relaxed);
     for (struct tars_connection *c = w->connections, *next; c; c = next) {
         next = c->next;
-        enum rpc_counter why = judge(c, now, look_at_output);
-        if (why == RPC_COUNTERS)
+        enum server_counter why = judge(c, now, look_at_output);
+        if (why == SERVER_COUNTERS)
             continue;
-        rpc_count(c->counters, why, 1);
+        server_count(c->counters, why, 1);
         log_debug("server", "%s: closing the connection of %s", c->adapter->name, c->peer);
-        rpc_connection_close(c);
+        server_connection_close(c);
     }
     loop_timer_set(w->loop, timer, ROUND_MS, on_round);
 }
 
-void rpc_janitor_start(struct rpc_worker *w)
+void server_janitor_start(struct server_worker *w)
 {
     loop_timer_set(w->loop, &w->janitor, ROUND_MS, on_round);
 }

@@ -24,7 +24,7 @@ static struct tars_call *call_of(const struct tars_later *later)
 
 static void link_parked(struct tars_call *call)
 {
-    struct rpc_worker *w = call->worker;
+    struct server_worker *w = call->worker;
     call->next = w->parked;
     call->at = &w->parked;
     if (call->next)
@@ -47,37 +47,38 @@ static void expire(struct tars_call *call, const char *why)
     struct tars_str_map theirs = call->reply_context, status = call->reply_status;
     memset(&call->reply_context, 0, sizeof call->reply_context);
     memset(&call->reply_status, 0, sizeof call->reply_status);
-    rpc_count(rpc_worker_counters(call->worker, call->adapter), RPC_COUNT_ANSWER_TIMEOUTS, 1);
-    rpc_call_answer(call, TARS_RET_QUEUE_TIMEOUT, tars_str(NULL), tars_str(why));
+    server_count(server_worker_counters(call->worker, call->adapter), SERVER_COUNT_ANSWER_TIMEOUTS,
+                 1);
+    server_call_answer(call, TARS_RET_QUEUE_TIMEOUT, tars_str(NULL), tars_str(why));
     call->reply_context = theirs;
     call->reply_status = status;
-    call->state = RPC_CALL_PARKED;
+    call->state = SERVER_CALL_PARKED;
 }
 
 static void on_deadline(struct loop_timer *timer)
 {
     struct tars_call *call = call_of(loop_container(timer, struct tars_later, deadline));
     expire(call, "the servant did not answer in time");
-    rpc_connections_flush(call->worker);
+    server_connections_flush(call->worker);
 }
 
-void rpc_calls_expire(struct rpc_worker *w, const char *why)
+void server_calls_expire(struct server_worker *w, const char *why)
 {
     for (struct tars_call *call = w->parked; call; call = call->next)
         expire(call, why);
-    rpc_connections_flush(w);
+    server_connections_flush(w);
 }
 
 /* Everything that parking took; the worker may be gone (`w` NULL). */
-static void unpark(struct rpc_worker *w, struct tars_call *call)
+static void unpark(struct server_worker *w, struct tars_call *call)
 {
-    rpc_chunk_release(w ? &w->chunks : NULL, call->chunk);
+    server_chunk_release(w ? &w->chunks : NULL, call->chunk);
     if (call->connection)
-        rpc_connection_release(call->connection);
+        server_connection_release(call->connection);
     call->connection = NULL;
 }
 
-static void deliver(struct rpc_worker *w, struct rpc_mail *mail)
+static void deliver(struct server_worker *w, struct server_mail *mail)
 {
     struct tars_call *call = call_of(loop_container(mail, struct tars_later, mail));
     struct tars_later *later = &call->later;
@@ -86,51 +87,51 @@ static void deliver(struct rpc_worker *w, struct rpc_mail *mail)
     loop_timer_clear(w->loop, &later->deadline);
     w->now_us = clock_us();
     if (wanted)
-        rpc_call_answer(call, later->code, tars_str_n(later->body.at, later->body.len),
-                        tars_str(later->text));
+        server_call_answer(call, later->code, tars_str_n(later->body.at, later->body.len),
+                           tars_str(later->text));
     else
-        rpc_count(rpc_worker_counters(w, call->adapter), RPC_COUNT_ANSWERS_DISCARDED, 1);
-    rpc_call_finished(call, wanted ? later->code : TARS_RET_QUEUE_TIMEOUT);
+        server_count(server_worker_counters(w, call->adapter), SERVER_COUNT_ANSWERS_DISCARDED, 1);
+    server_call_finished(call, wanted ? later->code : TARS_RET_QUEUE_TIMEOUT);
     unlink_parked(call);
     atomic_fetch_sub(&call->adapter->parked, 1);
     if (c)
         c->parked--;
     unpark(w, call);
-    rpc_mailbox_release(call->mailbox);
-    if (later->body.cap > RPC_CHUNK_LARGE)
+    server_mailbox_release(call->mailbox);
+    if (later->body.cap > SERVER_CHUNK_LARGE)
         tars_writer_free(&later->body);
-    rpc_call_recycle(call);
+    server_call_recycle(call);
 }
 
-static void drop(struct rpc_mail *mail)
+static void drop(struct server_mail *mail)
 {
     struct tars_call *call = call_of(loop_container(mail, struct tars_later, mail));
-    struct rpc_mailbox *box = call->mailbox;
+    struct server_mailbox *box = call->mailbox;
     unpark(NULL, call);
-    rpc_call_free(call);
-    rpc_mailbox_release(box);
+    server_call_free(call);
+    server_mailbox_release(box);
 }
 
 struct tars_later *tars_call_later(struct tars_call *call)
 {
-    struct rpc_worker *w = call->worker;
+    struct server_worker *w = call->worker;
     struct tars_later *later = &call->later;
     int64_t patience_ms = tars_call_deadline_ms(call);
-    if (call->state == RPC_CALL_PARKED)
+    if (call->state == SERVER_CALL_PARKED)
         return later;
     if (patience_ms == INT32_MAX)
         patience_ms = call->adapter->queue_timeout_ms;
-    call->state = RPC_CALL_PARKED;
+    call->state = SERVER_CALL_PARKED;
     later->mail.deliver = deliver;
     later->mail.drop = drop;
     later->code = 0;
     later->text[0] = '\0';
     tars_writer_reset(&later->body);
     atomic_store(&later->expired, false);
-    rpc_mailbox_hold(call->mailbox);
-    rpc_chunk_hold(call->chunk);
+    server_mailbox_hold(call->mailbox);
+    server_chunk_hold(call->chunk);
     if (call->connection) {
-        rpc_connection_hold(call->connection);
+        server_connection_hold(call->connection);
         call->connection->parked++;
     }
     atomic_fetch_add(&call->adapter->parked, 1);
@@ -155,7 +156,7 @@ bool tars_later_expired(const struct tars_later *later)
 
 static void send_later(struct tars_later *later)
 {
-    rpc_mailbox_send(call_of(later)->mailbox, &later->mail);
+    server_mailbox_send(call_of(later)->mailbox, &later->mail);
 }
 
 void tars_reply(struct tars_later *later, const struct tars_function *function, const void *args)
@@ -185,7 +186,7 @@ void tars_reply_error(struct tars_later *later, int32_t code, const char *format
  */
 
 struct push {
-    struct rpc_mail mail;
+    struct server_mail mail;
     struct tars_connection *connection;
     struct tars_writer frame;
 };
@@ -193,24 +194,24 @@ struct push {
 static void free_push(struct push *push)
 {
     tars_writer_free(&push->frame);
-    rpc_connection_release(push->connection);
+    server_connection_release(push->connection);
     free(push);
 }
 
-static void deliver_push(struct rpc_worker *w, struct rpc_mail *mail)
+static void deliver_push(struct server_worker *w, struct server_mail *mail)
 {
     struct push *push = loop_container(mail, struct push, mail);
     struct tars_connection *c = push->connection;
     (void)w;
     if (c->fd >= 0 && !c->lingering) {
-        tars_writer_append(rpc_connection_output(c), push->frame.at, push->frame.len);
-        rpc_connection_written(c);
-        rpc_count(c->counters, RPC_COUNT_PUSHES, 1);
+        tars_writer_append(server_connection_output(c), push->frame.at, push->frame.len);
+        server_connection_written(c);
+        server_count(c->counters, SERVER_COUNT_PUSHES, 1);
     }
     free_push(push);
 }
 
-static void drop_push(struct rpc_mail *mail)
+static void drop_push(struct server_mail *mail)
 {
     free_push(loop_container(mail, struct push, mail));
 }
@@ -218,7 +219,7 @@ static void drop_push(struct rpc_mail *mail)
 struct tars_connection *tars_call_connection(struct tars_call *call)
 {
     if (call->connection)
-        rpc_connection_hold(call->connection);
+        server_connection_hold(call->connection);
     return call->connection;
 }
 
@@ -239,13 +240,13 @@ bool tars_connection_push(struct tars_connection *c, const char *function, struc
     push->mail.deliver = deliver_push;
     push->mail.drop = drop_push;
     push->connection = c;
-    rpc_connection_hold(c);
+    server_connection_hold(c);
     rpc_response_write(&push->frame, &message);
-    rpc_mailbox_send(c->mailbox, &push->mail);
+    server_mailbox_send(c->mailbox, &push->mail);
     return true;
 }
 
 void tars_connection_release(struct tars_connection *c)
 {
-    rpc_connection_release(c);
+    server_connection_release(c);
 }

@@ -19,30 +19,30 @@ enum {
 /* ---- connections -------------------------------------------------------------------------------
  */
 
-/* Why a connection is not taken; RPC_COUNTERS when it is. */
-static enum rpc_counter refusal(struct rpc_listener *l, const union rpc_address *peer)
+/* Why a connection is not taken; SERVER_COUNTERS when it is. */
+static enum server_counter refusal(struct server_listener *l, const union server_address *peer)
 {
-    char text[RPC_ADDRESS_TEXT];
-    size_t len = rpc_address_print(peer, text);
+    char text[SERVER_ADDRESS_TEXT];
+    size_t len = server_address_print(peer, text);
     struct tars_server *server = l->worker->server;
     if (len && !rpc_acl_allows(&l->adapter->acl, tars_str_n(text, len)))
-        return RPC_COUNT_REFUSED_ADDRESS;
+        return SERVER_COUNT_REFUSED_ADDRESS;
     if (atomic_load(&l->adapter->connections) >= l->adapter->max_connections ||
         atomic_load(&server->connections) >= server->options.connection_limit)
-        return RPC_COUNT_REFUSED_FULL;
-    return RPC_COUNTERS;
+        return SERVER_COUNT_REFUSED_FULL;
+    return SERVER_COUNTERS;
 }
 
 static void on_pause_over(struct loop_timer *timer)
 {
-    struct rpc_listener *l = loop_container(timer, struct rpc_listener, pause);
+    struct server_listener *l = loop_container(timer, struct server_listener, pause);
     event_add(&l->event, NULL);
 }
 
 /* False when there is nothing more to accept now. */
-static bool accept_one(struct rpc_listener *l)
+static bool accept_one(struct server_listener *l)
 {
-    union rpc_address peer = {.any = {.sa_family = AF_UNSPEC}};
+    union server_address peer = {.any = {.sa_family = AF_UNSPEC}};
     socklen_t len = sizeof peer;
     int fd = accept4(l->fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
@@ -55,11 +55,11 @@ static bool accept_one(struct rpc_listener *l)
     }
     if (fd < 0)
         return false;
-    enum rpc_counter why = refusal(l, &peer);
-    if (why == RPC_COUNTERS) {
-        rpc_connection_open(l, fd, &peer);
+    enum server_counter why = refusal(l, &peer);
+    if (why == SERVER_COUNTERS) {
+        server_connection_open(l, fd, &peer);
     } else {
-        rpc_count(rpc_worker_counters(l->worker, l->adapter), why, 1);
+        server_count(server_worker_counters(l->worker, l->adapter), why, 1);
         close(fd);
     }
     return true;
@@ -76,31 +76,31 @@ static void on_connection(evutil_socket_t fd, short what, void *arg)
 /* ---- datagrams ---------------------------------------------------------------------------------
  */
 
-static bool receive_one(struct rpc_listener *l)
+static bool receive_one(struct server_listener *l)
 {
-    struct rpc_worker *w = l->worker;
-    struct rpc_counters *counters = rpc_worker_counters(w, l->adapter);
-    union rpc_address peer;
+    struct server_worker *w = l->worker;
+    struct server_counters *counters = server_worker_counters(w, l->adapter);
+    union server_address peer;
     socklen_t len = sizeof peer;
-    struct rpc_chunk *chunk = rpc_chunk_take(&w->chunks, DATAGRAM_MAX);
+    struct server_chunk *chunk = server_chunk_take(&w->chunks, DATAGRAM_MAX);
     ssize_t n = recvfrom(l->fd, chunk->bytes, DATAGRAM_MAX, 0, &peer.any, &len);
-    rpc_count(counters, RPC_COUNT_READS, 1);
+    server_count(counters, SERVER_COUNT_READS, 1);
     if (n >= 0) {
-        char text[RPC_ADDRESS_TEXT];
-        size_t text_len = rpc_address_print(&peer, text);
-        rpc_count(counters, RPC_COUNT_BYTES_IN, (uint64_t)n);
+        char text[SERVER_ADDRESS_TEXT];
+        size_t text_len = server_address_print(&peer, text);
+        server_count(counters, SERVER_COUNT_BYTES_IN, (uint64_t)n);
         if (rpc_acl_allows(&l->adapter->acl, tars_str_n(text, text_len)))
-            rpc_call_serve_datagram(l, chunk, tars_str_n(chunk->bytes, (size_t)n), &peer);
+            server_call_serve_datagram(l, chunk, tars_str_n(chunk->bytes, (size_t)n), &peer);
         else
-            rpc_count(counters, RPC_COUNT_REFUSED_ADDRESS, 1);
+            server_count(counters, SERVER_COUNT_REFUSED_ADDRESS, 1);
     }
-    rpc_chunk_release(&w->chunks, chunk);
+    server_chunk_release(&w->chunks, chunk);
     return n >= 0;
 }
 
 static void on_datagram(evutil_socket_t fd, short what, void *arg)
 {
-    struct rpc_listener *l = arg;
+    struct server_listener *l = arg;
     (void)fd;
     (void)what;
     l->worker->now_ms = clock_ms();
@@ -111,7 +111,7 @@ static void on_datagram(evutil_socket_t fd, short what, void *arg)
 /* ---- life --------------------------------------------------------------------------------------
  */
 
-void rpc_listener_open(struct rpc_listener *l)
+void server_listener_open(struct server_listener *l)
 {
     bool datagrams = l->adapter->endpoint.transport == TARS_UDP;
     event_assign(&l->event, loop_base(l->worker->loop), l->fd, EV_READ | EV_PERSIST,
@@ -120,7 +120,7 @@ void rpc_listener_open(struct rpc_listener *l)
 }
 
 /* Who was let in by the system is served. */
-static void take_last(struct rpc_listener *l)
+static void take_last(struct server_listener *l)
 {
     if (l->adapter->endpoint.transport == TARS_UDP)
         on_datagram(l->fd, 0, l);
@@ -129,7 +129,7 @@ static void take_last(struct rpc_listener *l)
             ;
 }
 
-void rpc_listener_drain(struct rpc_listener *l)
+void server_listener_drain(struct server_listener *l)
 {
     if (l->fd < 0 || !event_initialized(&l->event))
         return;
@@ -137,17 +137,17 @@ void rpc_listener_drain(struct rpc_listener *l)
     loop_timer_clear(l->worker->loop, &l->pause);
     event_del(&l->event);
     if (l->adapter->endpoint.transport != TARS_UDP)
-        rpc_listener_close(l);
+        server_listener_close(l);
 }
 
-void rpc_listener_close(struct rpc_listener *l)
+void server_listener_close(struct server_listener *l)
 {
     if (l->fd < 0)
         return;
     loop_timer_clear(l->worker->loop, &l->pause);
     if (event_initialized(&l->event))
         event_del(&l->event);
-    if (rpc_socket_is_local(&l->adapter->endpoint))
+    if (server_socket_is_local(&l->adapter->endpoint))
         unlink(l->adapter->endpoint.host);
     close(l->fd);
     l->fd = -1;

@@ -8,19 +8,19 @@
 #include "base/xmalloc.h"
 #include "rpc/server_connection.h"
 
-struct rpc_mailbox {
+struct server_mailbox {
     struct loop_job job; /* posted whenever the first mail comes in */
     _Atomic unsigned refs;
-    struct rpc_worker *worker;
+    struct server_worker *worker;
     struct loop *loop;
     pthread_mutex_t lock; /* over what follows */
-    struct rpc_mail *first, **last;
+    struct server_mail *first, **last;
     bool closed;
 };
 
-static struct rpc_mail *take_all(struct rpc_mailbox *box)
+static struct server_mail *take_all(struct server_mailbox *box)
 {
-    struct rpc_mail *first = box->first;
+    struct server_mail *first = box->first;
     box->first = NULL;
     box->last = &box->first;
     return first;
@@ -28,21 +28,21 @@ static struct rpc_mail *take_all(struct rpc_mailbox *box)
 
 static void deliver_all(struct loop_job *job)
 {
-    struct rpc_mailbox *box = loop_container(job, struct rpc_mailbox, job);
+    struct server_mailbox *box = loop_container(job, struct server_mailbox, job);
     pthread_mutex_lock(&box->lock);
-    struct rpc_mail *mail = take_all(box);
+    struct server_mail *mail = take_all(box);
     pthread_mutex_unlock(&box->lock);
     while (mail) {
-        struct rpc_mail *next = mail->next;
+        struct server_mail *next = mail->next;
         mail->deliver(box->worker, mail);
         mail = next;
     }
-    rpc_connections_flush(box->worker);
+    server_connections_flush(box->worker);
 }
 
-struct rpc_mailbox *rpc_mailbox_new(struct rpc_worker *worker, struct loop *loop)
+struct server_mailbox *server_mailbox_new(struct server_worker *worker, struct loop *loop)
 {
-    struct rpc_mailbox *box = xcalloc(1, sizeof *box);
+    struct server_mailbox *box = xcalloc(1, sizeof *box);
     box->job.run = deliver_all;
     atomic_init(&box->refs, 1);
     box->worker = worker;
@@ -52,12 +52,12 @@ struct rpc_mailbox *rpc_mailbox_new(struct rpc_worker *worker, struct loop *loop
     return box;
 }
 
-void rpc_mailbox_hold(struct rpc_mailbox *box)
+void server_mailbox_hold(struct server_mailbox *box)
 {
     atomic_fetch_add_explicit(&box->refs, 1, memory_order_relaxed);
 }
 
-void rpc_mailbox_release(struct rpc_mailbox *box)
+void server_mailbox_release(struct server_mailbox *box)
 {
     if (atomic_fetch_sub_explicit(&box->refs, 1, memory_order_acq_rel) > 1)
         return;
@@ -66,7 +66,7 @@ void rpc_mailbox_release(struct rpc_mailbox *box)
 }
 
 /* Posting under the lock keeps the loop from being freed in between. */
-void rpc_mailbox_send(struct rpc_mailbox *box, struct rpc_mail *mail)
+void server_mailbox_send(struct server_mailbox *box, struct server_mail *mail)
 {
     pthread_mutex_lock(&box->lock);
     bool closed = box->closed, first = !box->first;
@@ -82,14 +82,14 @@ void rpc_mailbox_send(struct rpc_mailbox *box, struct rpc_mail *mail)
         mail->drop(mail);
 }
 
-void rpc_mailbox_close(struct rpc_mailbox *box)
+void server_mailbox_close(struct server_mailbox *box)
 {
     pthread_mutex_lock(&box->lock);
     box->closed = true;
-    struct rpc_mail *mail = take_all(box);
+    struct server_mail *mail = take_all(box);
     pthread_mutex_unlock(&box->lock);
     while (mail) {
-        struct rpc_mail *next = mail->next;
+        struct server_mail *next = mail->next;
         mail->drop(mail);
         mail = next;
     }

@@ -9,25 +9,25 @@
 
 #include "loop/loop.h"
 
-struct rpc_worker;
+struct server_worker;
 
 /* Lies inside what is sent. */
-struct rpc_mail {
-    struct rpc_mail *next;
-    void (*deliver)(struct rpc_worker *worker, struct rpc_mail *mail); /* worker's thread */
-    void (*drop)(struct rpc_mail *mail); /* the worker is gone; any thread */
+struct server_mail {
+    struct server_mail *next;
+    void (*deliver)(struct server_worker *worker, struct server_mail *mail); /* worker's thread */
+    void (*drop)(struct server_mail *mail); /* the worker is gone; any thread */
 };
 
-struct rpc_mailbox;
+struct server_mailbox;
 
-struct rpc_mailbox *rpc_mailbox_new(struct rpc_worker *worker, struct loop *loop);
+struct server_mailbox *server_mailbox_new(struct server_worker *worker, struct loop *loop);
 /* References: the worker's and one for everybody who may still send. */
-void rpc_mailbox_hold(struct rpc_mailbox *box);
-void rpc_mailbox_release(struct rpc_mailbox *box);
+void server_mailbox_hold(struct server_mailbox *box);
+void server_mailbox_release(struct server_mailbox *box);
 
 /* Any thread. A burst of mail wakes the worker once. */
-void rpc_mailbox_send(struct rpc_mailbox *box, struct rpc_mail *mail);
+void server_mailbox_send(struct server_mailbox *box, struct server_mail *mail);
 /* From now on mail is dropped, also what has not been delivered. Before the worker is freed. */
-void rpc_mailbox_close(struct rpc_mailbox *box);
+void server_mailbox_close(struct server_mailbox *box);
 
 #endif

@@ -5,31 +5,31 @@
 #include "rpc/hooks.h"
 #include "rpc/server_worker.h"
 
-/* In the order of enum rpc_counter. */
-static const char *const counter_names[RPC_COUNTERS] = {
-    [RPC_COUNT_CALLS] = "tars_calls_total",
-    [RPC_COUNT_ONE_WAY] = "tars_calls_one_way_total",
-    [RPC_COUNT_ERRORS] = "tars_call_errors_total",
-    [RPC_COUNT_OVERLOADS] = "tars_calls_overloaded_total",
-    [RPC_COUNT_QUEUE_TIMEOUTS] = "tars_calls_queue_timeout_total",
-    [RPC_COUNT_ANSWER_TIMEOUTS] = "tars_calls_answer_timeout_total",
-    [RPC_COUNT_ANSWERS_DISCARDED] = "tars_answers_discarded_total",
-    [RPC_COUNT_PUSHES] = "tars_pushes_total",
-    [RPC_COUNT_BYTES_IN] = "tars_received_bytes_total",
-    [RPC_COUNT_BYTES_OUT] = "tars_sent_bytes_total",
-    [RPC_COUNT_READS] = "tars_reads_total",
-    [RPC_COUNT_WRITES] = "tars_writes_total",
-    [RPC_COUNT_ACCEPTED] = "tars_connections_accepted_total",
-    [RPC_COUNT_REFUSED_ADDRESS] = "tars_connections_refused_address_total",
-    [RPC_COUNT_REFUSED_FULL] = "tars_connections_refused_full_total",
-    [RPC_COUNT_BAD_FRAMES] = "tars_bad_frames_total",
-    [RPC_COUNT_BAD_DATAGRAMS] = "tars_bad_datagrams_total",
-    [RPC_COUNT_AUTH_FAILURES] = "tars_authentication_failures_total",
-    [RPC_COUNT_TLS_FAILURES] = "tars_tls_failures_total",
-    [RPC_COUNT_CLOSED_IDLE] = "tars_connections_closed_idle_total",
-    [RPC_COUNT_CLOSED_EMPTY] = "tars_connections_closed_empty_total",
-    [RPC_COUNT_CLOSED_SLOW] = "tars_connections_closed_slow_total",
-    [RPC_COUNT_CLOSED_MEMORY] = "tars_connections_closed_memory_total",
+/* In the order of enum server_counter. */
+static const char *const counter_names[SERVER_COUNTERS] = {
+    [SERVER_COUNT_CALLS] = "tars_calls_total",
+    [SERVER_COUNT_ONE_WAY] = "tars_calls_one_way_total",
+    [SERVER_COUNT_ERRORS] = "tars_call_errors_total",
+    [SERVER_COUNT_OVERLOADS] = "tars_calls_overloaded_total",
+    [SERVER_COUNT_QUEUE_TIMEOUTS] = "tars_calls_queue_timeout_total",
+    [SERVER_COUNT_ANSWER_TIMEOUTS] = "tars_calls_answer_timeout_total",
+    [SERVER_COUNT_ANSWERS_DISCARDED] = "tars_answers_discarded_total",
+    [SERVER_COUNT_PUSHES] = "tars_pushes_total",
+    [SERVER_COUNT_BYTES_IN] = "tars_received_bytes_total",
+    [SERVER_COUNT_BYTES_OUT] = "tars_sent_bytes_total",
+    [SERVER_COUNT_READS] = "tars_reads_total",
+    [SERVER_COUNT_WRITES] = "tars_writes_total",
+    [SERVER_COUNT_ACCEPTED] = "tars_connections_accepted_total",
+    [SERVER_COUNT_REFUSED_ADDRESS] = "tars_connections_refused_address_total",
+    [SERVER_COUNT_REFUSED_FULL] = "tars_connections_refused_full_total",
+    [SERVER_COUNT_BAD_FRAMES] = "tars_bad_frames_total",
+    [SERVER_COUNT_BAD_DATAGRAMS] = "tars_bad_datagrams_total",
+    [SERVER_COUNT_AUTH_FAILURES] = "tars_authentication_failures_total",
+    [SERVER_COUNT_TLS_FAILURES] = "tars_tls_failures_total",
+    [SERVER_COUNT_CLOSED_IDLE] = "tars_connections_closed_idle_total",
+    [SERVER_COUNT_CLOSED_EMPTY] = "tars_connections_closed_empty_total",
+    [SERVER_COUNT_CLOSED_SLOW] = "tars_connections_closed_slow_total",
+    [SERVER_COUNT_CLOSED_MEMORY] = "tars_connections_closed_memory_total",
 };
 
 static uint64_t sum(const struct tars_server *s, size_t adapter, size_t counter)
@@ -48,9 +48,9 @@ void tars_server_metrics(struct tars_server *s,
 {
     char labels[256];
     for (size_t a = 0; a < s->adapter_count; a++) {
-        struct rpc_adapter *adapter = s->adapters[a];
+        struct server_adapter *adapter = s->adapters[a];
         snprintf(labels, sizeof labels, "adapter=\"%s\"", adapter->name);
-        for (size_t c = 0; c < RPC_COUNTERS; c++)
+        for (size_t c = 0; c < SERVER_COUNTERS; c++)
             each(user, counter_names[c], labels, (double)sum(s, a, c));
         each(user, "tars_connections", labels, (double)atomic_load(&adapter->connections));
         each(user, "tars_calls_waiting", labels, (double)atomic_load(&adapter->parked));
@@ -65,7 +65,7 @@ bool rpc_server_adapter(const struct tars_server *s, size_t i, struct rpc_adapte
 {
     if (i >= s->adapter_count)
         return false;
-    struct rpc_adapter *adapter = s->adapters[i];
+    struct server_adapter *adapter = s->adapters[i];
     *state = (struct rpc_adapter_state){
         .name = adapter->name,
         .servant = adapter->servant_name,

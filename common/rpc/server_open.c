@@ -12,7 +12,7 @@
 /* ---- configuration -----------------------------------------------------------------------------
  */
 
-static void add_adapter(struct tars_server *s, struct rpc_adapter *adapter)
+static void add_adapter(struct tars_server *s, struct server_adapter *adapter)
 {
     adapter->index = s->adapter_count;
     s->adapters = xrealloc(s->adapters, (s->adapter_count + 1) * sizeof *s->adapters);
@@ -37,7 +37,7 @@ static bool read_adapters(struct tars_server *s, struct tars_error *error)
     for (size_t i = 0; (name = tars_conf_domain(s->conf, "/tars/application/server", i)); i++) {
         if (!is_adapter(s->conf, name))
             continue;
-        struct rpc_adapter *adapter = rpc_adapter_new(s->conf, name, error);
+        struct server_adapter *adapter = server_adapter_new(s->conf, name, error);
         if (!adapter)
             return false;
         add_adapter(s, adapter);
@@ -45,18 +45,18 @@ static bool read_adapters(struct tars_server *s, struct tars_error *error)
     const char *local = tars_conf_get(s->conf, "/tars/application/server<local>", "");
     if (!*local)
         return true;
-    struct rpc_adapter *admin = rpc_adapter_new_admin(local, error);
+    struct server_adapter *admin = server_adapter_new_admin(local, error);
     if (admin)
         add_adapter(s, admin);
     return admin != NULL;
 }
 
-void rpc_server_configure(struct tars_server *s)
+void server_configure(struct tars_server *s)
 {
     s->app = xstrdup(tars_conf_get(s->conf, "/tars/application/server<app>", "UNKNOWN"));
     s->name = xstrdup(
         tars_conf_get(s->conf, "/tars/application/server<server>", program_invocation_short_name));
-    if (rpc_options_read(&s->options, s->conf, &s->problem) && read_adapters(s, &s->problem))
+    if (server_options_read(&s->options, s->conf, &s->problem) && read_adapters(s, &s->problem))
         return;
     if (!s->problem.code)
         s->problem.code = -1;
@@ -67,34 +67,34 @@ void rpc_server_configure(struct tars_server *s)
 
 /* One worker is enough for the admin port and has to be for a socket in the file system, which
  * cannot be bound twice. */
-static bool is_single(const struct rpc_adapter *adapter, const struct tars_server *s)
+static bool is_single(const struct server_adapter *adapter, const struct tars_server *s)
 {
-    return adapter->admin || s->worker_count == 1 || rpc_socket_is_local(&adapter->endpoint);
+    return adapter->admin || s->worker_count == 1 || server_socket_is_local(&adapter->endpoint);
 }
 
-static bool open_socket(struct tars_server *s, struct rpc_adapter *adapter, unsigned worker,
+static bool open_socket(struct tars_server *s, struct server_adapter *adapter, unsigned worker,
                         bool shared, struct tars_error *error)
 {
-    int fd = rpc_socket_bind(&adapter->endpoint, shared, &adapter->port, error);
+    int fd = server_socket_bind(&adapter->endpoint, shared, &adapter->port, error);
     if (fd < 0)
         return tars_fail_prefix(error, "adapter %s", adapter->name);
-    if (adapter->endpoint.transport != TARS_UDP && !rpc_socket_listen(fd, error)) {
+    if (adapter->endpoint.transport != TARS_UDP && !server_socket_listen(fd, error)) {
         close(fd);
         return tars_fail_prefix(error, "adapter %s", adapter->name);
     }
-    rpc_worker_give_socket(s->workers[worker], adapter, fd);
+    server_worker_give_socket(s->workers[worker], adapter, fd);
     return true;
 }
 
 /* Every worker listens for itself on the same port. Binding it once without sharing finds out
  * whether another process listens there, which sharing would hide. */
-static bool open_sockets(struct tars_server *s, struct rpc_adapter *adapter,
+static bool open_sockets(struct tars_server *s, struct server_adapter *adapter,
                          struct tars_error *error)
 {
     adapter->port = adapter->endpoint.port;
     if (is_single(adapter, s))
         return open_socket(s, adapter, 0, false, error);
-    int probe = rpc_socket_bind(&adapter->endpoint, false, &adapter->port, error);
+    int probe = server_socket_bind(&adapter->endpoint, false, &adapter->port, error);
     if (probe < 0)
         return tars_fail_prefix(error, "adapter %s", adapter->name);
     close(probe);
@@ -107,13 +107,13 @@ static bool open_sockets(struct tars_server *s, struct rpc_adapter *adapter,
 static void close_workers(struct tars_server *s)
 {
     for (unsigned i = 0; i < s->worker_count; i++)
-        rpc_worker_free(s->workers[i]);
+        server_worker_free(s->workers[i]);
     free(s->workers);
     s->workers = NULL;
     s->worker_count = 0;
 }
 
-bool rpc_server_open(struct tars_server *s, struct tars_error *error)
+bool server_open(struct tars_server *s, struct tars_error *error)
 {
     struct tars_error unwanted;
     if (!error)
@@ -121,12 +121,12 @@ bool rpc_server_open(struct tars_server *s, struct tars_error *error)
     s->worker_count = (unsigned)s->options.workers;
     s->workers = xcalloc(s->worker_count, sizeof *s->workers);
     for (unsigned i = 0; i < s->worker_count; i++)
-        s->workers[i] = rpc_worker_new(s, i);
+        s->workers[i] = server_worker_new(s, i);
     bool ok = true;
     for (size_t i = 0; i < s->adapter_count && ok; i++)
         ok = open_sockets(s, s->adapters[i], error);
     for (unsigned i = 0; i < s->worker_count && ok; i++)
-        ok = rpc_worker_start(s->workers[i], error);
+        ok = server_worker_start(s->workers[i], error);
     if (!ok)
         close_workers(s);
     return ok;

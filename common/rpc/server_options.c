@@ -20,7 +20,7 @@ struct option {
 #define OPTION(key_, min_, max_, fallback_, member_)                                               \
     {                                                                                              \
         "/tars/application/server<" key_ ">", min_, max_, fallback_,                               \
-            offsetof(struct rpc_options, member_)                                                  \
+            offsetof(struct server_options, member_)                                               \
     }
 
 static const struct option options_table[] = {
@@ -42,8 +42,8 @@ static int64_t processors(void)
     return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : n;
 }
 
-bool rpc_options_read(struct rpc_options *options, const struct tars_conf *conf,
-                      struct tars_error *error)
+bool server_options_read(struct server_options *options, const struct tars_conf *conf,
+                         struct tars_error *error)
 {
     for (size_t i = 0; i < sizeof options_table / sizeof *options_table; i++) {
         const struct option *o = &options_table[i];

@@ -5,7 +5,7 @@
 
 #include <tars/conf.h>
 
-struct rpc_options {
+struct server_options {
     int64_t workers;           /* "workers": threads; default: processors */
     int64_t packet_limit;      /* "maxPackageLength": bytes of one request */
     int64_t connection_limit;  /* "connectionlimit": over all adapters */
@@ -21,7 +21,7 @@ struct rpc_options {
 };
 
 /* False with the key and what is allowed. */
-bool rpc_options_read(struct rpc_options *options, const struct tars_conf *conf,
-                      struct tars_error *error) TARS_MUSTCHECK;
+bool server_options_read(struct server_options *options, const struct tars_conf *conf,
+                         struct tars_error *error) TARS_MUSTCHECK;
 
 #endif

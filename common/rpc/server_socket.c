@@ -10,12 +10,12 @@
 
 enum { BACKLOG = 1024 };
 
-bool rpc_socket_is_local(const struct tars_endpoint *endpoint)
+bool server_socket_is_local(const struct tars_endpoint *endpoint)
 {
     return endpoint->port == 0 && strchr(endpoint->host, '/');
 }
 
-static bool resolve(const struct tars_endpoint *e, uint16_t port, union rpc_address *address,
+static bool resolve(const struct tars_endpoint *e, uint16_t port, union server_address *address,
                     socklen_t *len, struct tars_error *error)
 {
     char service[8];
@@ -31,7 +31,7 @@ static bool resolve(const struct tars_endpoint *e, uint16_t port, union rpc_addr
     return true;
 }
 
-static bool make_local(const struct tars_endpoint *e, union rpc_address *address, socklen_t *len,
+static bool make_local(const struct tars_endpoint *e, union server_address *address, socklen_t *len,
                        struct tars_error *error)
 {
     size_t path_len = strlen(e->host);
@@ -45,7 +45,7 @@ static bool make_local(const struct tars_endpoint *e, union rpc_address *address
 }
 
 /* Removes a socket that a killed server left behind; one that answers stays, and binding fails. */
-static void remove_stale(const union rpc_address *address, socklen_t len)
+static void remove_stale(const union server_address *address, socklen_t len)
 {
     struct stat st;
     if (lstat(address->local.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
@@ -57,7 +57,7 @@ static void remove_stale(const union rpc_address *address, socklen_t len)
         close(fd);
 }
 
-static int bind_socket(const union rpc_address *address, socklen_t len, int type, bool shared)
+static int bind_socket(const union server_address *address, socklen_t len, int type, bool shared)
 {
     const int one = 1;
     int fd = socket(address->any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -75,12 +75,12 @@ static int bind_socket(const union rpc_address *address, socklen_t len, int type
     return -1;
 }
 
-int rpc_socket_bind(const struct tars_endpoint *e, bool shared, uint16_t *port,
-                    struct tars_error *error)
+int server_socket_bind(const struct tars_endpoint *e, bool shared, uint16_t *port,
+                       struct tars_error *error)
 {
-    union rpc_address address;
+    union server_address address;
     socklen_t len;
-    bool local = rpc_socket_is_local(e);
+    bool local = server_socket_is_local(e);
     if (local ? !make_local(e, &address, &len, error) : !resolve(e, *port, &address, &len, error))
         return -1;
     if (local)
@@ -93,28 +93,28 @@ int rpc_socket_bind(const struct tars_endpoint *e, bool shared, uint16_t *port,
     }
     len = sizeof address;
     if (!local && getsockname(fd, &address.any, &len) == 0)
-        *port = rpc_address_port(&address);
+        *port = server_address_port(&address);
     return fd;
 }
 
-bool rpc_socket_listen(int fd, struct tars_error *error)
+bool server_socket_listen(int fd, struct tars_error *error)
 {
     return listen(fd, BACKLOG) == 0 || tars_fail(error, errno, "listening: %s", strerror(errno));
 }
 
-size_t rpc_address_print(const union rpc_address *address, char text[RPC_ADDRESS_TEXT])
+size_t server_address_print(const union server_address *address, char text[SERVER_ADDRESS_TEXT])
 {
     text[0] = '\0';
     if (address->any.sa_family == AF_INET)
-        inet_ntop(AF_INET, &address->v4.sin_addr, text, RPC_ADDRESS_TEXT);
+        inet_ntop(AF_INET, &address->v4.sin_addr, text, SERVER_ADDRESS_TEXT);
     else if (address->any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
-        inet_ntop(AF_INET, &address->v6.sin6_addr.s6_addr[12], text, RPC_ADDRESS_TEXT);
+        inet_ntop(AF_INET, &address->v6.sin6_addr.s6_addr[12], text, SERVER_ADDRESS_TEXT);
     else if (address->any.sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &address->v6.sin6_addr, text, RPC_ADDRESS_TEXT);
+        inet_ntop(AF_INET6, &address->v6.sin6_addr, text, SERVER_ADDRESS_TEXT);
     return strlen(text);
 }
 
-uint16_t rpc_address_port(const union rpc_address *address)
+uint16_t server_address_port(const union server_address *address)
 {
     if (address->any.sa_family == AF_INET)
         return ntohs(address->v4.sin_port);

@@ -9,14 +9,14 @@
 
 #include <tars/endpoint.h>
 
-union rpc_address {
+union server_address {
     struct sockaddr any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
     struct sockaddr_un local;
 };
 
-enum { RPC_ADDRESS_TEXT = 46 };
+enum { SERVER_ADDRESS_TEXT = 46 };
 
 /*
  * A non-blocking socket bound to the endpoint, or -1 with the reason. `*port` 0 lets the system
@@ -24,16 +24,16 @@ enum { RPC_ADDRESS_TEXT = 46 };
  * and the system spreads connections over them; one bound without fails when any other listens
  * there, which is how a port in use is noticed.
  */
-int rpc_socket_bind(const struct tars_endpoint *endpoint, bool shared, uint16_t *port,
-                    struct tars_error *error) TARS_MUSTCHECK;
+int server_socket_bind(const struct tars_endpoint *endpoint, bool shared, uint16_t *port,
+                       struct tars_error *error) TARS_MUSTCHECK;
 /* Stream sockets: lets connections come. */
-bool rpc_socket_listen(int fd, struct tars_error *error) TARS_MUSTCHECK;
+bool server_socket_listen(int fd, struct tars_error *error) TARS_MUSTCHECK;
 
 /* True for the endpoints whose socket lies in the file system. */
-bool rpc_socket_is_local(const struct tars_endpoint *endpoint);
+bool server_socket_is_local(const struct tars_endpoint *endpoint);
 
 /* The address without port: IPv4 (also inside IPv6) dotted; "" for a unix socket. Its length. */
-size_t rpc_address_print(const union rpc_address *address, char text[RPC_ADDRESS_TEXT]);
-uint16_t rpc_address_port(const union rpc_address *address);
+size_t server_address_print(const union server_address *address, char text[SERVER_ADDRESS_TEXT]);
+uint16_t server_address_port(const union server_address *address);
 
 #endif

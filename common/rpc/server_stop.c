@@ -15,7 +15,7 @@ enum {
     REPORTS_MS = 1000 /* for the last reports */
 };
 
-static bool all(struct tars_server *s, bool (*is)(struct rpc_worker *))
+static bool all(struct tars_server *s, bool (*is)(struct server_worker *))
 {
     for (unsigned i = 0; i < s->worker_count; i++)
         if (!is(s->workers[i]))
@@ -26,8 +26,8 @@ static bool all(struct tars_server *s, bool (*is)(struct rpc_worker *))
 static void stop_workers(struct tars_server *s)
 {
     for (unsigned i = 0; i < s->worker_count; i++)
-        rpc_worker_stop(s->workers[i]);
-    s->state = RPC_SERVER_STOPPED;
+        server_worker_stop(s->workers[i]);
+    s->state = SERVER_STOPPED;
     if (s->report)
         rpc_hooks.server_stopped(s->report, REPORTS_MS);
     loop_stop(s->main);
@@ -37,37 +37,37 @@ static void look(struct loop_timer *timer)
 {
     struct tars_server *s = loop_container(timer, struct tars_server, stop_timer);
     bool late = s->gives_up || clock_ms() >= s->stop_deadline_ms;
-    if (s->state == RPC_SERVER_DRAINING && (late || all(s, rpc_worker_is_quiet))) {
+    if (s->state == SERVER_DRAINING && (late || all(s, server_worker_is_quiet))) {
         for (unsigned i = 0; i < s->worker_count; i++)
-            rpc_worker_expire(s->workers[i]);
-        s->state = RPC_SERVER_LINGERING;
+            server_worker_expire(s->workers[i]);
+        s->state = SERVER_LINGERING;
         s->stop_deadline_ms = clock_ms() + LINGER_MS;
-    } else if (s->state == RPC_SERVER_LINGERING && (late || all(s, rpc_worker_is_empty))) {
+    } else if (s->state == SERVER_LINGERING && (late || all(s, server_worker_is_empty))) {
         stop_workers(s);
         return;
     }
     loop_timer_set(s->main, timer, LOOK_MS, look);
 }
 
-void rpc_server_begin_stop(struct tars_server *s)
+void server_begin_stop(struct tars_server *s)
 {
-    if (s->state != RPC_SERVER_SERVING) {
-        s->gives_up = s->state != RPC_SERVER_NEW;
+    if (s->state != SERVER_SERVING) {
+        s->gives_up = s->state != SERVER_NEW;
         return;
     }
-    s->state = RPC_SERVER_DRAINING;
+    s->state = SERVER_DRAINING;
     log_info("server", "%s.%s: stopping", s->app, s->name);
     if (s->report)
         rpc_hooks.server_stopping(s->report);
     for (size_t i = 0; i < s->stop_hooks; i++)
         s->on_stop[i].run(s->on_stop[i].self);
     for (unsigned i = 0; i < s->worker_count; i++)
-        rpc_worker_drain(s->workers[i]);
+        server_worker_drain(s->workers[i]);
     s->stop_deadline_ms = clock_ms() + atomic_load(&s->drain_ms);
     loop_timer_set(s->main, &s->stop_timer, LOOK_MS, look);
 }
 
-void rpc_server_wants_stop(struct loop_job *job)
+void server_wants_stop(struct loop_job *job)
 {
-    rpc_server_begin_stop(loop_container(job, struct tars_server, stop_job));
+    server_begin_stop(loop_container(job, struct tars_server, stop_job));
 }

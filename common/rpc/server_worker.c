@@ -12,45 +12,45 @@
 
 enum { HALF_REQUEST_MS = 500 }; /* how long a stop waits for the rest of a request */
 
-size_t rpc_worker_memory(const struct rpc_worker *w)
+size_t server_worker_memory(const struct server_worker *w)
 {
     return w->chunks.bytes + w->output_bytes;
 }
 
-size_t rpc_worker_memory_limit(const struct rpc_worker *w)
+size_t server_worker_memory_limit(const struct server_worker *w)
 {
     return (size_t)w->server->options.memory_limit / w->server->worker_count;
 }
 
-struct rpc_worker *rpc_worker_new(struct tars_server *server, unsigned index)
+struct server_worker *server_worker_new(struct tars_server *server, unsigned index)
 {
     char name[16];
-    struct rpc_worker *w = xcalloc(1, sizeof *w);
+    struct server_worker *w = xcalloc(1, sizeof *w);
     snprintf(name, sizeof name, "worker-%u", index);
     w->server = server;
     w->index = index;
     w->loop = loop_new(name);
-    w->mailbox = rpc_mailbox_new(w, w->loop);
+    w->mailbox = server_mailbox_new(w, w->loop);
     w->counters = xcalloc(server->adapter_count, sizeof *w->counters);
     w->listeners = xcalloc(server->adapter_count, sizeof *w->listeners);
     for (size_t i = 0; i < server->adapter_count; i++)
-        w->listeners[i] = (struct rpc_listener){
+        w->listeners[i] = (struct server_listener){
             .worker = w, .adapter = server->adapters[i], .fd = -1};
     atomic_store(&w->beat_ms, clock_ms());
     return w;
 }
 
-void rpc_worker_free(struct rpc_worker *w)
+void server_worker_free(struct server_worker *w)
 {
     if (!w)
         return;
-    rpc_worker_stop(w);
-    rpc_mailbox_close(w->mailbox);
+    server_worker_stop(w);
+    server_mailbox_close(w->mailbox);
     loop_free(w->loop);
-    rpc_mailbox_release(w->mailbox);
-    rpc_calls_clear(w);
-    rpc_chunk_release(&w->chunks, w->chunk);
-    rpc_chunk_pool_clear(&w->chunks);
+    server_mailbox_release(w->mailbox);
+    server_calls_clear(w);
+    server_chunk_release(&w->chunks, w->chunk);
+    server_chunk_pool_clear(&w->chunks);
     tars_writer_free(&w->out);
     tars_writer_free(&w->body);
     free(w->listeners);
@@ -58,17 +58,18 @@ void rpc_worker_free(struct rpc_worker *w)
     free(w);
 }
 
-void rpc_worker_give_socket(struct rpc_worker *w, const struct rpc_adapter *adapter, int fd)
+void server_worker_give_socket(struct server_worker *w, const struct server_adapter *adapter,
+                               int fd)
 {
     w->listeners[adapter->index].fd = fd;
 }
 
-bool rpc_worker_start(struct rpc_worker *w, struct tars_error *error)
+bool server_worker_start(struct server_worker *w, struct tars_error *error)
 {
     for (size_t i = 0; i < w->server->adapter_count; i++)
         if (w->listeners[i].fd >= 0)
-            rpc_listener_open(&w->listeners[i]);
-    rpc_janitor_start(w);
+            server_listener_open(&w->listeners[i]);
+    server_janitor_start(w);
     w->is_running = loop_start(w->loop, error);
     return w->is_running;
 }
@@ -76,29 +77,29 @@ bool rpc_worker_start(struct rpc_worker *w, struct tars_error *error)
 /* ---- stopping ----------------------------------------------------------------------------------
  */
 
-static void close_listeners(struct rpc_worker *w)
+static void close_listeners(struct server_worker *w)
 {
     for (size_t i = 0; i < w->server->adapter_count; i++)
-        rpc_listener_close(&w->listeners[i]);
+        server_listener_close(&w->listeners[i]);
 }
 
 static void drain(void *arg)
 {
-    struct rpc_worker *w = arg;
+    struct server_worker *w = arg;
     for (size_t i = 0; i < w->server->adapter_count; i++)
-        rpc_listener_drain(&w->listeners[i]);
+        server_listener_drain(&w->listeners[i]);
     w->draining = true;
     for (struct tars_connection *c = w->connections; c; c = c->next)
-        rpc_connection_look(c);
+        server_connection_look(c);
 }
 
-void rpc_worker_drain(struct rpc_worker *w)
+void server_worker_drain(struct server_worker *w)
 {
     loop_call_wait(w->loop, drain, w);
 }
 
 struct quiet {
-    struct rpc_worker *worker;
+    struct server_worker *worker;
     bool is;
 };
 
@@ -110,7 +111,7 @@ static void look_whether_quiet(void *arg)
     for (struct tars_connection *c = quiet->worker->connections, *next; c; c = next) {
         next = c->next;
         if (c->in && !c->parked && now - c->active_ms > HALF_REQUEST_MS)
-            rpc_connection_close(c);
+            server_connection_close(c);
         else if (!c->lingering)
             quiet->is = false;
     }
@@ -119,7 +120,7 @@ static void look_whether_quiet(void *arg)
             quiet->is = false;
 }
 
-bool rpc_worker_is_quiet(struct rpc_worker *w)
+bool server_worker_is_quiet(struct server_worker *w)
 {
     struct quiet quiet = {.worker = w};
     loop_call_wait(w->loop, look_whether_quiet, &quiet);
@@ -128,10 +129,10 @@ bool rpc_worker_is_quiet(struct rpc_worker *w)
 
 static void expire_calls(void *arg)
 {
-    rpc_calls_expire(arg, "the server stops");
+    server_calls_expire(arg, "the server stops");
 }
 
-void rpc_worker_expire(struct rpc_worker *w)
+void server_worker_expire(struct server_worker *w)
 {
     loop_call_wait(w->loop, expire_calls, w);
 }
@@ -142,7 +143,7 @@ static void count_connections(void *arg)
     quiet->is = quiet->worker->connection_count == 0;
 }
 
-bool rpc_worker_is_empty(struct rpc_worker *w)
+bool server_worker_is_empty(struct server_worker *w)
 {
     struct quiet quiet = {.worker = w};
     loop_call_wait(w->loop, count_connections, &quiet);
@@ -152,16 +153,16 @@ bool rpc_worker_is_empty(struct rpc_worker *w)
 /* The parked calls that are left belong to their handlers now: their answers will be dropped. */
 static void close_all(void *arg)
 {
-    struct rpc_worker *w = arg;
+    struct server_worker *w = arg;
     close_listeners(w);
-    rpc_calls_expire(w, "the server stops");
+    server_calls_expire(w, "the server stops");
     while (w->connections)
-        rpc_connection_close(w->connections);
+        server_connection_close(w->connections);
     for (struct tars_call *call = w->parked; call; call = call->next)
         loop_timer_clear(w->loop, &call->later.deadline);
 }
 
-void rpc_worker_stop(struct rpc_worker *w)
+void server_worker_stop(struct server_worker *w)
 {
     loop_call_wait(w->loop, close_all, w);
     if (w->is_running) {

@@ -19,29 +19,29 @@ struct tars_call;
 struct tars_connection;
 
 /* One adapter's socket in one worker. */
-struct rpc_listener {
-    struct rpc_worker *worker;
-    struct rpc_adapter *adapter;
+struct server_listener {
+    struct server_worker *worker;
+    struct server_adapter *adapter;
     int fd; /* -1: not open */
     struct event event;
     struct loop_timer pause; /* runs while the process is out of file descriptors */
 };
 
-struct rpc_worker {
+struct server_worker {
     struct tars_server *server;
     unsigned index;
     struct loop *loop;
-    struct rpc_listener *listeners; /* one per adapter, in their order */
-    struct rpc_counters *counters;  /* one per adapter, in their order */
-    struct rpc_mailbox *mailbox;    /* what other threads send here */
+    struct server_listener *listeners; /* one per adapter, in their order */
+    struct server_counters *counters;  /* one per adapter, in their order */
+    struct server_mailbox *mailbox;    /* what other threads send here */
 
     struct tars_connection *connections; /* a list */
     size_t connection_count;
     struct tars_connection *serving; /* the one whose requests are being worked on; or NULL */
     struct tars_connection *dirty;   /* got answers from outside and must be flushed */
 
-    struct rpc_chunk_pool chunks;
-    struct rpc_chunk *chunk; /* what is read into */
+    struct server_chunk_pool chunks;
+    struct server_chunk *chunk; /* what is read into */
     bool is_running;
     bool draining;             /* connections finish as soon as they have nothing to do */
     size_t output_bytes;       /* unsent, in all connections */
@@ -58,41 +58,42 @@ struct rpc_worker {
 };
 
 /* Made and freed on the main thread. */
-struct rpc_worker *rpc_worker_new(struct tars_server *server, unsigned index);
-void rpc_worker_free(struct rpc_worker *worker);
+struct server_worker *server_worker_new(struct tars_server *server, unsigned index);
+void server_worker_free(struct server_worker *worker);
 
 /* Main thread: hands over a bound socket of the adapter before the worker starts. */
-void rpc_worker_give_socket(struct rpc_worker *worker, const struct rpc_adapter *adapter, int fd);
-bool rpc_worker_start(struct rpc_worker *worker, struct tars_error *error) TARS_MUSTCHECK;
+void server_worker_give_socket(struct server_worker *worker, const struct server_adapter *adapter,
+                               int fd);
+bool server_worker_start(struct server_worker *worker, struct tars_error *error) TARS_MUSTCHECK;
 /* The rest is for the main thread too. No more connections; those with nothing to do finish. */
-void rpc_worker_drain(struct rpc_worker *worker);
+void server_worker_drain(struct server_worker *worker);
 /* True once nothing runs, waits or is unsent any more; gives up on requests cut in half. */
-bool rpc_worker_is_quiet(struct rpc_worker *worker);
+bool server_worker_is_quiet(struct server_worker *worker);
 /* Tells the callers of all parked calls that their time is up. */
-void rpc_worker_expire(struct rpc_worker *worker);
+void server_worker_expire(struct server_worker *worker);
 /* True once the last peer has closed its end. */
-bool rpc_worker_is_empty(struct rpc_worker *worker);
+bool server_worker_is_empty(struct server_worker *worker);
 /* Closes what is left and ends the thread. */
-void rpc_worker_stop(struct rpc_worker *worker);
+void server_worker_stop(struct server_worker *worker);
 
-static inline struct rpc_counters *rpc_worker_counters(struct rpc_worker *worker,
-                                                       const struct rpc_adapter *adapter)
+static inline struct server_counters *server_worker_counters(struct server_worker *worker,
+                                                             const struct server_adapter *adapter)
 {
     return &worker->counters[adapter->index];
 }
 
 /* Bytes that wait in this worker's buffers; its share of the server's limit. */
-size_t rpc_worker_memory(const struct rpc_worker *worker);
-size_t rpc_worker_memory_limit(const struct rpc_worker *worker);
+size_t server_worker_memory(const struct server_worker *worker);
+size_t server_worker_memory_limit(const struct server_worker *worker);
 
 /* The janitor's round: see server_janitor.c. */
-void rpc_janitor_start(struct rpc_worker *worker);
+void server_janitor_start(struct server_worker *worker);
 
 /* A datagram or connection waits on the listener's socket; see server_listener.c. */
-void rpc_listener_open(struct rpc_listener *listener);
+void server_listener_open(struct server_listener *listener);
 /* Takes what is still in the system's queue, then no more; a datagram socket stays open for the
  * answers that come later. */
-void rpc_listener_drain(struct rpc_listener *listener);
-void rpc_listener_close(struct rpc_listener *listener);
+void server_listener_drain(struct server_listener *listener);
+void server_listener_close(struct server_listener *listener);
 
 #endif
