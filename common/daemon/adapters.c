@@ -4,7 +4,6 @@
 
 #include <tars/endpoint.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
@@ -175,4 +174,18 @@ bool daemon_adapters_complete(struct tars_conf *conf, const struct daemon_info *
     return add_missing_local(conf, info, offset, error) &&
            add_missing_adapters(conf, info, address, offset, error) &&
            add_missing_locator(conf, offset, error);
+}
+
+void daemon_adapters_print(const struct tars_conf *conf, FILE *out)
+{
+    const char *name, *local = get(conf, SERVER, "local");
+    for (size_t i = 0; (name = tars_conf_domain(conf, SERVER, i)) != NULL; i++) {
+        char *domain = xasprintf(SERVER "/%s", name);
+        const char *servant = get(conf, domain, "servant"), *at = get(conf, domain, "endpoint");
+        if (servant && at)
+            fprintf(out, "%s\t%s\n", servant, at);
+        free(domain);
+    }
+    if (local && *local)
+        fprintf(out, "AdminObj\t%s\n", local);
 }

@@ -3,6 +3,8 @@
 #ifndef DAEMON_ADAPTERS_H
 #define DAEMON_ADAPTERS_H
 
+#include <stdio.h>
+
 #include "daemon/daemon.h"
 
 /*
@@ -14,5 +16,8 @@
 bool daemon_adapters_complete(struct tars_conf *conf, const struct daemon_info *info,
                               const char *address, int64_t offset,
                               struct tars_error *error) TARS_MUSTCHECK;
+
+/* Each adapter as a line "tars.tarsregistry.QueryObj<TAB>tcp -h 127.0.0.1 -p 17890 -t 60000". */
+void daemon_adapters_print(const struct tars_conf *conf, FILE *out);
 
 #endif

@@ -7,6 +7,7 @@
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
     {"check", no_argument, NULL, 'k'},
+    {"addresses", no_argument, NULL, 'a'},
     {"data", required_argument, NULL, 'd'},
     {"port-offset", required_argument, NULL, 'o'},
     {"version", no_argument, NULL, 'v'},
@@ -20,6 +21,7 @@ static void print_help(const struct daemon_info *info, const struct daemon_setti
            "Usage: %s [--config=FILE] [--check] [--data DIR] [--port-offset N]\n"
            "  --config=FILE      start-up file, as every Tars server has one\n"
            "  --check            say whether the configuration is good, and end\n"
+           "  --addresses        the same, with what it listens on: NAME, a tab, ADDRESS\n"
            "  --data DIR         folder for what has to stay\n"
            "  --port-offset N    move every port by N, for several suites on one machine\n"
            "  --version, --help\n",
@@ -51,6 +53,9 @@ bool daemon_arguments_parse(int argc, char **argv, const struct daemon_info *inf
             break;
         case 'k':
             arguments->check = true;
+            break;
+        case 'a':
+            arguments->addresses = true;
             break;
         case 'd':
             arguments->overrides.data = optarg;

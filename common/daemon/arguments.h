@@ -8,6 +8,7 @@
 struct daemon_arguments {
     const char *config; /* NULL without --config */
     bool check;
+    bool addresses; /* say where it would listen, and end */
     struct daemon_overrides overrides;
 };
 

@@ -6,12 +6,16 @@
 #ifndef DAEMON_CARRIER_H
 #define DAEMON_CARRIER_H
 
+#include <stdio.h>
+
 #include "daemon/daemon.h"
 
 struct daemon_carrier {
     /* Completes the configuration; NULL where there is nothing to complete. */
     bool (*complete)(struct tars_conf *conf, const struct daemon_info *info, const char *address,
                      int64_t offset, struct tars_error *error);
+    /* What of it listens, for --addresses; NULL for nothing. */
+    void (*print_addresses)(const struct tars_conf *conf, FILE *out);
     void *(*new)(struct daemon *daemon);
     /* Serves until a signal or `stop`, calling daemon_started and daemon_stopping; exit status. */
     int (*run)(void *carrier, struct daemon *daemon);

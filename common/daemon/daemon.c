@@ -111,6 +111,20 @@ static bool configure(struct daemon *d, const struct daemon_arguments *arguments
                                                    daemon_port_offset(d), error);
 }
 
+/* --check and --addresses */
+static int report(const struct daemon *d, const struct daemon_arguments *arguments)
+{
+    if (!arguments->addresses) {
+        printf("%s: the configuration is good\n",
+               arguments->config ? arguments->config : d->info->name);
+        return DAEMON_OK;
+    }
+    if (d->kind->print_addresses)
+        d->kind->print_addresses(d->conf, stdout);
+    daemon_settings_print_ports(d->settings, stdout);
+    return DAEMON_OK;
+}
+
 static void raise_open_files(struct daemon *d)
 {
     struct rlimit limit;
@@ -249,14 +263,12 @@ int daemon_main_on(const struct daemon_carrier *carrier, int argc, char **argv,
         goto done;
     if (!configure(&d, &arguments, &error))
         status = DAEMON_USAGE;
-    else if (!arguments.check)
-        status = serve(&d, &error);
+    else if (arguments.check || arguments.addresses)
+        status = report(&d, &arguments);
     else
-        status = DAEMON_OK;
+        status = serve(&d, &error);
     if (*error.text)
         fprintf(stderr, "%s: %s\n", info->name, error.text);
-    else if (arguments.check)
-        printf("%s: the configuration is good\n", arguments.config ? arguments.config : info->name);
 done:
     daemon_folder_close(d.folder);
     tars_conf_free(d.conf);

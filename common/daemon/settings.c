@@ -10,7 +10,9 @@
 #include "conf/number.h"
 
 static const struct daemon_key frame_keys[] = {
-    {.name = "address", .fallback = "127.0.0.1", .help = "where adapters that no file sets listen"},
+    {.name = "address",
+     .fallback = "127.0.0.1",
+     .help = "where it listens, but for what a file sets by itself"},
     {.name = "http-address", .fallback = "127.0.0.1", .help = "where the HTTP port listens"},
     {.name = "http-port",
      .kind = DAEMON_PORT,
@@ -311,6 +313,17 @@ void daemon_settings_help(const struct daemon_settings *settings, FILE *out)
         fprintf(out, "  %s, %s\n      %s", s->path, s->variable, s->key.help);
         print_default(&s->key, out);
         fputc('\n', out);
+    }
+}
+
+void daemon_settings_print_ports(const struct daemon_settings *settings, FILE *out)
+{
+    for (size_t i = 0; i < settings->count; i++) {
+        const struct setting *s = &settings->at[i];
+        bool http = strcmp(s->key.name, "http-port") == 0;
+        if (s->key.kind == DAEMON_PORT && s->number)
+            fprintf(out, "%s\t%s:%s\n", http ? "http" : s->key.name,
+                    find(settings, http ? "http-address" : "address")->text, s->text);
     }
 }
 

@@ -30,6 +30,10 @@ bool daemon_settings_load(struct daemon_settings *settings, const struct tars_co
 /* A list of all keys with default, environment variable and help, for --help. */
 void daemon_settings_help(const struct daemon_settings *settings, FILE *out);
 
+/* Each key that is a port and not 0 as a line "port<TAB>127.0.0.1:9200"; the HTTP port of the frame
+ * is called "http". */
+void daemon_settings_print_ports(const struct daemon_settings *settings, FILE *out);
+
 const char *daemon_settings_text(const struct daemon_settings *settings, const char *key);
 int64_t daemon_settings_number(const struct daemon_settings *settings, const char *key);
 

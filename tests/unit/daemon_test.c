@@ -103,6 +103,7 @@ static const struct daemon_key keys[] = {
     {.name = "size", .kind = DAEMON_INT, .fallback = "5", .min = 1, .max = 10, .help = "a size"},
     {.name = "fast", .kind = DAEMON_FLAG, .fallback = "n", .help = "a flag"},
     {.name = "store", .fallback = "http://127.0.0.1:$PORT/", .port = 9200, .help = "a place"},
+    {.name = "port", .kind = DAEMON_PORT, .port = 9200, .help = "its own port"},
     {.name = "nodes", .fallback = "x", .domain = "/tars/elk", .help = "a key of another domain"},
 };
 static const struct daemon_metric metrics[] = {{"test_answer", "The answer.", read_answer}};
@@ -329,6 +330,17 @@ START_TEST(help_and_version_need_nothing)
 }
 END_TEST
 
+START_TEST(addresses_say_where_it_would_listen)
+{
+    char *output;
+    ck_assert_int_eq(run_with(environment("TARS_ADDRESS=0.0.0.0", NULL, NULL), "--port-offset=5",
+                              "--addresses", &output),
+                     0);
+    ck_assert_str_eq(output, "http\t127.0.0.1:20005\nport\t0.0.0.0:9205\n");
+    free(output);
+}
+END_TEST
+
 START_TEST(a_failed_open_gives_its_status_and_reason)
 {
     struct run broken = start("broken", NULL), bound = start("bound", NULL);
@@ -419,6 +431,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_port_that_would_leave_the_range_is_refused);
     tcase_add_test(tc, wrong_arguments_and_files_end_with_status_2);
     tcase_add_test(tc, help_and_version_need_nothing);
+    tcase_add_test(tc, addresses_say_where_it_would_listen);
     tcase_add_test(tc, a_failed_open_gives_its_status_and_reason);
     tcase_add_test(tc, a_taken_http_port_ends_with_status_3);
     tcase_add_test(tc, a_daemon_that_stops_itself_ends_with_its_status);

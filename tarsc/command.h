@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A command of tarsc: one file each, one row in main.c. */
+#ifndef TARSC_COMMAND_H
+#define TARSC_COMMAND_H
+
+struct command {
+    const char *name;
+    const char *about; /* one line for `tarsc --help` */
+    /* argv[0] is the command's name. Returns the exit status: 0, 1 failed, 2 wrong arguments. */
+    int (*run)(int argc, char **argv);
+};
+
+extern const struct command command_up;
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tarsc: the operator's command. */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+
+static const struct command *const commands[] = {&command_up};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int help(FILE *out)
+{
+    fprintf(out,
+            "tarsc %s: Tars in C, the operator's command\n\n"
+            "Usage: tarsc COMMAND [ARGUMENT...]\n\n",
+            TARSC_VERSION);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->about);
+    fprintf(out,
+            "\n`tarsc COMMAND --help` says more about one; `tarsc --version` is the version.\n");
+    return out == stdout ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return help(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+        return help(stdout);
+    if (strcmp(argv[1], "--version") == 0)
+        return printf("tarsc %s\n", TARSC_VERSION) < 0;
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i]->name) == 0)
+            return commands[i]->run(argc - 1, argv + 1);
+    fprintf(stderr, "tarsc: there is no command '%s'; tarsc --help lists them\n", argv[1]);
+    return 2;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tarsc up beside daemons that are this very program under other names: how it starts, watches and
+ * stops them, also when they misbehave.
+ */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/xmalloc.h"
+#include "daemon/daemon.h"
+#include "testkit.h"
+
+enum { STORE_HTTP = 24201, STORE_PORT = 24200, REGISTRY_HTTP = 24892 };
+static const uint16_t ports[] = {STORE_HTTP, STORE_PORT, REGISTRY_HTTP};
+
+/* ---- the daemons
+ * ---------------------------------------------------------------------------------- */
+
+struct state {
+    struct daemon *daemon;
+    const char *name;
+};
+
+/* One line into the journal of the suite, which lies beside the daemons' data folders. */
+static void note(const struct state *s, const char *what)
+{
+    char *path = xasprintf("%s/../journal", daemon_data(s->daemon));
+    FILE *journal = fopen(path, "ae");
+    if (journal) {
+        fprintf(journal, "%s %s\n", s->name, what);
+        fclose(journal);
+    }
+    free(path);
+}
+
+static bool open_state(struct daemon *daemon, const char *name, void **self,
+                       struct tars_error *error)
+{
+    if (strcmp(daemon_text(daemon, "mode"), "broken") == 0)
+        return tars_fail(error, -1, "broken on request");
+    struct state *s = xcalloc(1, sizeof *s);
+    *s = (struct state){daemon, name};
+    *self = s;
+    return true;
+}
+
+static bool open_store(struct daemon *daemon, void **self, struct tars_error *error)
+{
+    return open_state(daemon, "store", self, error);
+}
+
+static bool open_registry(struct daemon *daemon, void **self, struct tars_error *error)
+{
+    return open_state(daemon, "registry", self, error);
+}
+
+static void on_started(void *self)
+{
+    note(self, "started");
+}
+
+static void on_stopping(void *self)
+{
+    struct state *s = self;
+    note(s, "stopping");
+    if (strcmp(daemon_text(s->daemon, "mode"), "slow") == 0)
+        tk_sleep(30000);
+}
+
+static const struct daemon_key keys[] = {
+    {.name = "mode", .fallback = "good", .help = "how to behave"},
+    {.name = "port", .kind = DAEMON_PORT, .port = STORE_PORT, .help = "a port"},
+};
+static const struct daemon_info store = {.name = "tarselasticsearch",
+                                         .about = "stands for the store",
+                                         .domain = "/tars/store",
+                                         .http_port = STORE_HTTP,
+                                         .needs_data = true,
+                                         .keys = keys,
+                                         .key_count = 2,
+                                         .open = open_store,
+                                         .started = on_started,
+                                         .stopping = on_stopping,
+                                         .close = free};
+static const struct daemon_info registry = {.name = "tarsregistry",
+                                            .about = "stands for the registry",
+                                            .domain = "/tars/registry",
+                                            .http_port = REGISTRY_HTTP,
+                                            .needs_data = true,
+                                            .keys = keys,
+                                            .key_count = 1,
+                                            .open = open_registry,
+                                            .started = on_started,
+                                            .stopping = on_stopping,
+                                            .close = free};
+
+/* ---- suites
+ * --------------------------------------------------------------------------------------------- */
+
+struct up {
+    const char *bin;
+    const char *data;
+    int offset;
+    struct tk_process *process;
+};
+
+static void copy(const char *from, const char *to)
+{
+    const char *argv[] = {"cp", from, to, NULL};
+    ck_assert_int_eq(tk_run(argv, NULL, 10000, NULL), 0);
+}
+
+static const char *self_path(void)
+{
+    char path[400] = "";
+    ck_assert_int_gt(readlink("/proc/self/exe", path, sizeof path - 1), 0);
+    return tk_text("%s", path);
+}
+
+/* A folder with tarsc and the two daemons. */
+static const char *install(void)
+{
+    const char *bin = tk_dir();
+    copy(tk_program("tarsc"), tk_text("%s/tarsc", bin));
+    copy(self_path(), tk_text("%s/tarselasticsearch", bin));
+    copy(self_path(), tk_text("%s/tarsregistry", bin));
+    return bin;
+}
+
+/* `config` is the text of a file, or NULL. */
+static struct up start(const char *bin, const char *data, const char *config)
+{
+    struct up up = {.bin = bin, .data = data, .offset = tk_free_offset(ports, 3)};
+    const char *file = config ? tk_text("%s/config", tk_dir()) : NULL;
+    if (file)
+        tk_write_file(file, config);
+    const char *argv[] = {
+        tk_text("%s/tarsc", bin), "up", "--data", data, "--port-offset", tk_text("%d", up.offset),
+        file ? "--config" : NULL, file, NULL};
+    up.process = tk_spawn(argv, NULL, NULL);
+    return up;
+}
+
+static struct up start_good(void)
+{
+    struct up up = start(install(), tk_dir(), NULL);
+    ck_assert_msg(tk_eventually(tk_output_has(up.process, "Ctrl-C"), 20000), "%s",
+                  tk_output(up.process));
+    return up;
+}
+
+static bool ready(const struct up *up, int port)
+{
+    return tk_http((uint16_t)(port + up->offset), "GET", "/readyz", NULL, NULL) == 200;
+}
+
+static void assert_journal(const struct up *up, const char *wanted)
+{
+    char *journal = tk_read_file(tk_text("%s/journal", up->data));
+    ck_assert_ptr_nonnull(journal);
+    ck_assert_str_eq(journal, wanted);
+    free(journal);
+}
+
+static pid_t pid_of(const struct up *up, const char *daemon)
+{
+    char *text = tk_read_file(tk_text("%s/%s/lock", up->data, daemon));
+    ck_assert_ptr_nonnull(text);
+    pid_t pid = (pid_t)strtol(text, NULL, 10);
+    free(text);
+    ck_assert_int_gt(pid, 1);
+    return pid;
+}
+
+static void assert_ends(struct up *up, int status, const char *reason)
+{
+    ck_assert(tk_wait(up->process, 20000));
+    char *output = tk_output(up->process);
+    ck_assert_msg(strstr(output, reason), "'%s' does not say '%s'", output, reason);
+    ck_assert_int_eq(up->process->status, status);
+    free(output);
+}
+
+/* ---- tests
+ * -----------------------------------------------------------------------------------------------
+ */
+
+START_TEST(it_starts_in_order_and_stops_in_reverse)
+{
+    struct up up = start_good();
+    ck_assert(ready(&up, STORE_HTTP));
+    ck_assert(ready(&up, REGISTRY_HTTP));
+    ck_assert(tk_output_has(up.process,
+                            tk_text("http://127.0.0.1:%d/healthz", REGISTRY_HTTP + up.offset)));
+    ck_assert(tk_output_has(up.process, tk_text("127.0.0.1:%d\n", STORE_PORT + up.offset)));
+    ck_assert_int_eq(tk_stop(up.process, 20000), 0);
+    assert_journal(&up, "store started\nregistry started\nregistry stopping\nstore stopping\n");
+    ck_assert(!ready(&up, STORE_HTTP));
+}
+END_TEST
+
+START_TEST(two_suites_run_side_by_side)
+{
+    struct up a = start_good(), b = start_good();
+    ck_assert(ready(&a, REGISTRY_HTTP) && ready(&b, REGISTRY_HTTP));
+    ck_assert_int_eq(tk_stop(a.process, 20000), 0);
+    ck_assert(ready(&b, REGISTRY_HTTP));
+    ck_assert_int_eq(tk_stop(b.process, 20000), 0);
+}
+END_TEST
+
+START_TEST(a_second_suite_in_the_same_folder_is_refused)
+{
+    struct up first = start_good(), second = start(first.bin, first.data, NULL);
+    assert_ends(&second, 1, tk_text("in use by another process (%d)", (int)first.process->pid));
+    ck_assert(ready(&first, REGISTRY_HTTP));
+}
+END_TEST
+
+START_TEST(a_daemon_that_fails_to_start_ends_all_with_its_reason)
+{
+    struct up up = start(install(), tk_dir(),
+                         "<tars>\n<registry>\nmode=broken\n</registry>\n</tars>\n");
+    assert_ends(&up, 1, "tarsregistry: broken on request");
+    ck_assert(tk_output_has(up.process, "tarsc up: tarsregistry ended with status 1"));
+    assert_journal(&up, "store started\nstore stopping\n");
+}
+END_TEST
+
+START_TEST(a_daemon_that_is_killed_ends_all_with_the_signal)
+{
+    struct up up = start_good();
+    kill(pid_of(&up, "tarselasticsearch"), SIGKILL);
+    assert_ends(&up, 1, "tarsc up: tarselasticsearch was killed by signal 9 (Killed)");
+    assert_journal(&up, "store started\nregistry started\nregistry stopping\n");
+}
+END_TEST
+
+START_TEST(a_second_signal_kills_what_does_not_stop)
+{
+    struct up up = start(install(), tk_dir(),
+                         "<tars>\n<registry>\nmode=slow\n</registry>\n</tars>\n");
+    ck_assert(tk_eventually(tk_output_has(up.process, "Ctrl-C"), 20000));
+    int64_t begin = tk_ms();
+    tk_signal(up.process, SIGINT);
+    char *journal = NULL;
+    ck_assert(tk_eventually((free(journal), journal = tk_read_file(tk_text("%s/journal", up.data)),
+                             strstr(journal, "registry stopping")),
+                            10000));
+    free(journal);
+    tk_signal(up.process, SIGTERM);
+    ck_assert(tk_wait(up.process, 10000));
+    ck_assert_int_lt(tk_ms() - begin, 10000);
+    ck_assert_int_eq(up.process->status, 0);
+}
+END_TEST
+
+START_TEST(a_killed_tarsc_leaves_no_daemon_behind)
+{
+    struct up up = start_good();
+    pid_t store_pid = pid_of(&up, "tarselasticsearch"), registry_pid = pid_of(&up, "tarsregistry");
+    tk_kill(up.process);
+    ck_assert(tk_eventually(kill(store_pid, 0) != 0 && kill(registry_pid, 0) != 0, 10000));
+}
+END_TEST
+
+START_TEST(an_offset_out_of_range_is_refused_before_anything_starts)
+{
+    static const char *const offsets[][2] = {
+        {"60000", "port offset 60000 moves port 24201 (http-port) to 84201, out of 1 to 65535"},
+        {"-30000", "out of 1 to 65535"},
+        {"x", "--port-offset is 'x'"}};
+    const char *bin = install();
+    for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+        const char *data = tk_dir();
+        const char *argv[] = {tk_text("%s/tarsc", bin), "up",          "--data", data,
+                              "--port-offset",          offsets[i][0], NULL};
+        char *output;
+        ck_assert_int_eq(tk_run(argv, NULL, 10000, &output), 2);
+        ck_assert_msg(strstr(output, offsets[i][1]), "%s", output);
+        ck_assert_int_ne(access(tk_text("%s/tarselasticsearch", data), F_OK), 0);
+        free(output);
+    }
+}
+END_TEST
+
+START_TEST(a_bad_configuration_is_refused_before_anything_starts)
+{
+    struct up up = start(install(), tk_dir(),
+                         "<tars>\n<registry>\nhttp-port=x\n</registry>\n</tars>\n");
+    assert_ends(&up, 2, "must be a port");
+    ck_assert_int_ne(access(tk_text("%s/journal", up.data), F_OK), 0);
+    struct up deaf = start(up.bin, tk_dir(),
+                           "<tars>\n<registry>\nhttp-port=0\n</registry>\n</tars>\n");
+    assert_ends(&deaf, 2, "tarsregistry has no HTTP port");
+}
+END_TEST
+
+START_TEST(a_missing_daemon_names_itself)
+{
+    const char *bin = install();
+    unlink(tk_text("%s/tarsregistry", bin));
+    struct up up = start(bin, tk_dir(), NULL);
+    assert_ends(&up, 2, "/tarsregistry: No such file or directory");
+}
+END_TEST
+
+START_TEST(wrong_arguments_are_refused_and_help_is_given)
+{
+    static const struct {
+        const char *argument;
+        int status;
+        const char *says;
+    } rows[] = {{"--help", 0, "Usage: tarsc up"},
+                {"--what", 2, "unrecognized option '--what'"},
+                {"what", 2, "'what' is no option"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *argv[] = {tk_program("tarsc"), "up", rows[i].argument, NULL};
+        char *output;
+        ck_assert_int_eq(tk_run(argv, NULL, 10000, &output), rows[i].status);
+        ck_assert_msg(strstr(output, rows[i].says), "%s", output);
+        free(output);
+    }
+}
+END_TEST
+
+START_TEST(an_unknown_command_is_refused)
+{
+    const char *argv[] = {tk_program("tarsc"), "upp", NULL};
+    char *output;
+    ck_assert_int_eq(tk_run(argv, NULL, 10000, &output), 2);
+    ck_assert_ptr_nonnull(strstr(output, "there is no command 'upp'"));
+    free(output);
+}
+END_TEST
+
+static const char *program_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+int main(int argc, char **argv)
+{
+    if (strcmp(program_name(argv[0]), "tarselasticsearch") == 0)
+        return daemon_main(argc, argv, &store);
+    if (strcmp(program_name(argv[0]), "tarsregistry") == 0)
+        return daemon_main(argc, argv, &registry);
+    Suite *suite = suite_create("up");
+    TCase *tc = tcase_create("up");
+    tcase_set_timeout(tc, 90);
+    tcase_add_test(tc, it_starts_in_order_and_stops_in_reverse);
+    tcase_add_test(tc, two_suites_run_side_by_side);
+    tcase_add_test(tc, a_second_suite_in_the_same_folder_is_refused);
+    tcase_add_test(tc, a_daemon_that_fails_to_start_ends_all_with_its_reason);
+    tcase_add_test(tc, a_daemon_that_is_killed_ends_all_with_the_signal);
+    tcase_add_test(tc, a_second_signal_kills_what_does_not_stop);
+    tcase_add_test(tc, a_killed_tarsc_leaves_no_daemon_behind);
+    tcase_add_test(tc, an_offset_out_of_range_is_refused_before_anything_starts);
+    tcase_add_test(tc, a_bad_configuration_is_refused_before_anything_starts);
+    tcase_add_test(tc, a_missing_daemon_names_itself);
+    tcase_add_test(tc, wrong_arguments_are_refused_and_help_is_given);
+    tcase_add_test(tc, an_unknown_command_is_refused);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
