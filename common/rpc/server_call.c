@@ -76,16 +76,20 @@ void server_calls_clear(struct server_worker *w)
 /* ---- answering ---------------------------------------------------------------------------------
  */
 
+struct answer {
+    int32_t ret;
+    struct tars_str body, text;
+    struct tars_str_map status, context;
+};
+
 /* The request's node_name goes back unless the servant set one; TarsGo shares that map between
  * request and answer, and its callers see it. */
-static struct tars_str_map answer_context(struct tars_call *call)
+static const struct tars_str *node_to_echo(const struct tars_call *call,
+                                           const struct tars_str_map *own)
 {
-    if (call->request.context.len && !tars_str_map_get(&call->reply_context, "node_name")) {
-        const struct tars_str *node = tars_str_map_get(&call->request.context, "node_name");
-        if (node)
-            tars_reply_context(call, "node_name", *node);
-    }
-    return call->reply_context;
+    if (!call->request.context.len || tars_str_map_get(own, "node_name"))
+        return NULL;
+    return tars_str_map_get(&call->request.context, "node_name");
 }
 
 static struct tars_str error_body(int version)
@@ -93,37 +97,36 @@ static struct tars_str error_body(int version)
     return rpc_version_is_tup(version) ? tars_str_n(tup_empty, sizeof tup_empty) : tars_str(NULL);
 }
 
-static void write_answer(struct tars_call *call, struct tars_writer *out, int32_t ret,
-                         struct tars_str body, struct tars_str text)
+static void write_answer(const struct tars_call *call, struct tars_writer *out,
+                         const struct answer *a)
 {
     const struct rpc_request *q = &call->request;
-    struct rpc_response answer = {
+    struct rpc_response response = {
         .version = q->version,
         .packet_type = RPC_NORMAL,
         .id = q->id,
         .message_type = q->message_type,
-        .ret = ret,
-        .body = ret ? error_body(q->version) : body,
-        .status = call->reply_status,
-        .description = text,
-        .context = answer_context(call),
+        .ret = a->ret,
+        .body = a->ret ? error_body(q->version) : a->body,
+        .status = a->status,
+        .description = a->text,
+        .context = a->context,
     };
     if (rpc_version_is_tup(q->version))
-        rpc_tup_response_write(out, &answer, q);
+        rpc_tup_response_write(out, &response, q);
     else
-        rpc_response_write(out, &answer);
+        rpc_response_write(out, &response);
 }
 
-static void answer_datagram(struct tars_call *call, int32_t ret, struct tars_str body,
-                            struct tars_str text)
+static void answer_datagram(struct tars_call *call, const struct answer *a)
 {
     struct tars_writer *out = &call->worker->out;
     struct server_counters *counters = server_worker_counters(call->worker, call->adapter);
-    socklen_t len = call->datagram_peer.any.sa_family == AF_INET ? sizeof call->datagram_peer.v4
-                                                                 : sizeof call->datagram_peer.v6;
+    const union server_address *peer = &call->datagram_peer;
+    socklen_t len = peer->any.sa_family == AF_INET ? sizeof peer->v4 : sizeof peer->v6;
     tars_writer_reset(out);
-    write_answer(call, out, ret, body, text);
-    ssize_t sent = sendto(call->listener->fd, out->at, out->len, 0, &call->datagram_peer.any, len);
+    write_answer(call, out, a);
+    ssize_t sent = sendto(call->listener->fd, out->at, out->len, 0, &peer->any, len);
     server_count(counters, SERVER_COUNT_WRITES, 1);
     if (sent > 0)
         server_count(counters, SERVER_COUNT_BYTES_OUT, (uint64_t)sent);
@@ -132,29 +135,58 @@ static void answer_datagram(struct tars_call *call, int32_t ret, struct tars_str
     tars_writer_reset(out);
 }
 
+/* Makes the answer fit the protocol's rules. */
+static void mend(struct answer *a)
+{
+    if (a->body.len > RPC_FRAME_LIMIT_MAX - ANSWER_HEAD) {
+        a->ret = TARS_RET_ENCODE;
+        a->text = tars_str("the answer is longer than a packet may be");
+    }
+    if (a->ret < TARS_RET_UNKNOWN)
+        a->ret =
+            TARS_RET_UNKNOWN; /* Tars protocol: callers drop the connection over a lower code */
+    if (a->ret && !a->text.len)
+        a->text = tars_str("the servant failed without a text");
+}
+
+static void send_answer(struct tars_call *call, struct answer *a)
+{
+    struct tars_connection *c = call->connection;
+    if (call->request.packet_type == RPC_ONE_WAY)
+        return;
+    mend(a);
+    if (!c) {
+        answer_datagram(call, a);
+    } else if (c->fd < 0 || c->lingering) {
+        server_count(c->counters, SERVER_COUNT_ANSWERS_DISCARDED, 1);
+    } else {
+        write_answer(call, server_connection_output(c), a);
+        server_connection_written(c);
+    }
+}
+
 void server_call_answer(struct tars_call *call, int32_t ret, struct tars_str body,
                         struct tars_str text)
 {
+    const struct tars_str *node = node_to_echo(call, &call->reply_context);
+    if (node)
+        tars_reply_context(call, "node_name", *node);
+    struct answer a = {ret, body, text, call->reply_status, call->reply_context};
     call->state = SERVER_CALL_ANSWERED;
     call->answer = ret ? tars_str(NULL) : body;
-    if (call->request.packet_type == RPC_ONE_WAY)
-        return;
-    if (ret < TARS_RET_UNKNOWN)
-        ret = TARS_RET_UNKNOWN; /* Tars protocol: callers drop the connection over a lower code */
-    if (ret && !text.len)
-        text = tars_str("the servant failed without a text");
-    if (body.len > RPC_FRAME_LIMIT_MAX - ANSWER_HEAD) {
-        ret = TARS_RET_ENCODE;
-        text = tars_str("the answer is longer than a packet may be");
+    send_answer(call, &a);
+}
+
+void server_call_answer_timeout(struct tars_call *call, const char *why)
+{
+    struct tars_str_pair echo = {tars_str("node_name"), tars_str(NULL)};
+    struct answer a = {.ret = TARS_RET_QUEUE_TIMEOUT, .text = tars_str(why)};
+    const struct tars_str *node = node_to_echo(call, &a.context);
+    if (node) {
+        echo.value = *node;
+        a.context = (struct tars_str_map){1, &echo};
     }
-    if (!call->connection) {
-        answer_datagram(call, ret, body, text);
-    } else if (call->connection->fd < 0 || call->connection->lingering) {
-        server_count(call->connection->counters, SERVER_COUNT_ANSWERS_DISCARDED, 1);
-    } else {
-        write_answer(call, server_connection_output(call->connection), ret, body, text);
-        server_connection_written(call->connection);
-    }
+    send_answer(call, &a);
 }
 
 static void answer_error(struct tars_call *call, int32_t ret, const char *format, ...)

@@ -63,6 +63,9 @@ void server_calls_clear(struct server_worker *worker);
 /* Writes the answer; `ret` not 0: an error with `text` in place of `body`. */
 void server_call_answer(struct tars_call *call, int32_t ret, struct tars_str body,
                         struct tars_str text);
+/* Tells the caller of a parked call that time is up, without touching what its handler may be
+ * working on in another thread. */
+void server_call_answer_timeout(struct tars_call *call, const char *why);
 /* Forgets the call: gives back what it holds and keeps the rest for the next one. */
 void server_call_recycle(struct tars_call *call);
 /* The same when the worker is gone; any thread. */

@@ -162,22 +162,29 @@ static bool send_batch(struct tars_connection *c)
     return ok;
 }
 
-/* False: the connection must be closed. */
-static bool flush(struct tars_connection *c)
+static bool send_pending(struct tars_connection *c)
 {
     bool ok = c->out.len == 0 || send_own(c);
     if (ok && c->worker->serving == c && c->worker->out.len)
         ok = send_batch(c);
     note_backlog(c);
-    if (!ok)
-        return false;
-    if (server_connection_unsent(c) > c->output_limit) {
-        server_count(c->counters, SERVER_COUNT_CLOSED_SLOW, 1);
-        return false;
-    }
-    if (server_connection_unsent(c))
+    if (ok && server_connection_unsent(c))
         wait_writable(c);
-    return memory_is_left(c, 0);
+    return ok;
+}
+
+static bool is_within_limits(struct tars_connection *c)
+{
+    if (server_connection_unsent(c) <= c->output_limit)
+        return memory_is_left(c, 0);
+    server_count(c->counters, SERVER_COUNT_CLOSED_SLOW, 1);
+    return false;
+}
+
+/* False: the connection must be closed. */
+static bool flush(struct tars_connection *c)
+{
+    return send_pending(c) && is_within_limits(c);
 }
 
 static void try_finish(struct tars_connection *c);
@@ -357,10 +364,10 @@ static void begin_event(struct tars_connection *c)
 /* Sends the event's answers; closes the connection when `ok` is false or sending breaks. */
 static void end_event(struct tars_connection *c, bool ok, bool was_stalled)
 {
-    bool flushed = flush(c);
+    ok = send_pending(c) && ok && is_within_limits(c);
     c->worker->serving = NULL;
     tars_writer_reset(&c->worker->out);
-    if (!ok || !flushed) {
+    if (!ok) {
         server_connection_close(c);
         return;
     }

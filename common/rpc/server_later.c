@@ -44,15 +44,9 @@ static void expire(struct tars_call *call, const char *why)
 {
     if (atomic_exchange(&call->later.expired, true))
         return;
-    struct tars_str_map theirs = call->reply_context, status = call->reply_status;
-    memset(&call->reply_context, 0, sizeof call->reply_context);
-    memset(&call->reply_status, 0, sizeof call->reply_status);
     server_count(server_worker_counters(call->worker, call->adapter), SERVER_COUNT_ANSWER_TIMEOUTS,
                  1);
-    server_call_answer(call, TARS_RET_QUEUE_TIMEOUT, tars_str(NULL), tars_str(why));
-    call->reply_context = theirs;
-    call->reply_status = status;
-    call->state = SERVER_CALL_PARKED;
+    server_call_answer_timeout(call, why);
 }
 
 static void on_deadline(struct loop_timer *timer)

@@ -20,6 +20,7 @@ static void close_server(void)
     close(fd);
     tars_server_stop(server, 1000);
     tars_server_free(server);
+    sk_answer_never(); /* an answer after its server is gone harms nobody */
 }
 
 START_TEST(call_is_answered_with_its_id_version_and_message_type)
@@ -238,7 +239,6 @@ END_TEST
 
 START_TEST(a_call_nobody_answers_ends_with_the_callers_timeout)
 {
-    struct tars_later *later = NULL;
     struct rpc_request q = sk_request("never");
     q.timeout_ms = 100;
     int64_t begin = tk_ms();
@@ -249,7 +249,6 @@ START_TEST(a_call_nobody_answers_ends_with_the_callers_timeout)
     ck_assert_int_ge(tk_ms() - begin, 100);
     ck_assert_int_lt(tk_ms() - begin, 2000);
     sk_free(&a);
-    (void)later;
 }
 END_TEST
 
@@ -302,7 +301,8 @@ START_TEST(requests_that_arrive_together_are_answered_with_one_write)
         ck_assert_int_eq(a.packet.id, i);
         sk_free(&a);
     }
-    ck_assert(tk_eventually(sk_metric(server, "tars_calls_total", "Shapes") == REQUESTS, 1000));
+    /* counted when the write has returned */
+    ck_assert(tk_eventually(sk_metric(server, "tars_writes_total", "Shapes") > before, 1000));
     ck_assert_double_eq(sk_metric(server, "tars_writes_total", "Shapes") - before, 1);
     tars_writer_free(&all);
 }

@@ -49,6 +49,15 @@ static void echo(struct tars_call *call, const void *handlers, void *args)
     (void)args;
 }
 
+/* What a handler must not do: the whole worker waits. */
+static void block(struct tars_call *call, const void *handlers, void *args)
+{
+    struct shapes_args *x = args;
+    (void)call;
+    (void)handlers;
+    tk_sleep(x->a);
+}
+
 static void fail_as_asked(struct tars_call *call, const void *handlers, void *args)
 {
     struct shapes_args *x = args;
@@ -56,18 +65,27 @@ static void fail_as_asked(struct tars_call *call, const void *handlers, void *ar
     tars_call_fail(call, x->a, "failing as asked");
 }
 
+static _Atomic(struct tars_later *) unanswered;
+
 static void never(struct tars_call *call, const void *handlers, void *args)
 {
-    struct tars_later **kept = tars_call_self(call);
     (void)handlers;
     (void)args;
-    struct tars_later *later = tars_call_later(call);
-    if (kept)
-        *kept = later;
+    unanswered = tars_call_later(call);
+}
+
+bool sk_answer_never(void)
+{
+    struct tars_later *later = unanswered;
+    unanswered = NULL;
+    bool expired = later && tars_later_expired(later);
+    if (later)
+        tars_reply_error(later, 1, "too late");
+    return expired;
 }
 
 static const struct tars_function functions[];
-enum { ADD, BIG, ECHO, FAIL, GONE, NEVER, PUSH, SLEEP, FUNCTIONS };
+enum { ADD, BIG, BLOCK, ECHO, FAIL, GONE, NEVER, PUSH, SLEEP, FUNCTIONS };
 
 struct nap {
     struct tars_later *later;
@@ -125,6 +143,7 @@ static void big(struct tars_call *call, const void *handlers, void *args)
 static const struct tars_function functions[] = {
     [ADD] = FUNCTION("add", add_params, ADD, add),
     [BIG] = FUNCTION("big", big_params, BIG, big),
+    [BLOCK] = FUNCTION("block", int_params, BLOCK, block),
     [ECHO] = FUNCTION("echo", echo_params, ECHO, echo),
     [FAIL] = FUNCTION("fail", int_params, FAIL, fail_as_asked),
     [GONE] = FUNCTION("gone", int_params, GONE, NULL),
@@ -135,8 +154,8 @@ static const struct tars_function functions[] = {
 };
 static const struct tars_interface shapes = {"Demo.Shapes", functions, FUNCTIONS};
 static void (*const handlers_table[FUNCTIONS])(void) = {
-    [ADD] = abort,   [BIG] = abort,  [ECHO] = abort,  [FAIL] = abort,
-    [NEVER] = abort, [PUSH] = abort, [SLEEP] = abort, /* GONE has none */
+    [ADD] = abort,  [BIG] = abort,   [BLOCK] = abort, [ECHO] = abort,
+    [FAIL] = abort, [NEVER] = abort, [PUSH] = abort,  [SLEEP] = abort, /* GONE has none */
 };
 
 /* ---- server ------------------------------------------------------------------------------------

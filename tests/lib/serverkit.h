@@ -3,9 +3,9 @@
  * A small server for the tests of the RPC server, and the peer's side of its packets.
  *
  * Its servant "ShapesObj" has: int add(int a, int b, out int sum); string echo(string text);
- * void fail(int code); void never() (answered by nobody); int wait(int ms) (answered later by
- * another thread); void push(int n) (n pushes, then the answer); void big(int n, out string);
- * void gone(), which is in the interface and has no handler.
+ * int fail(int code); void never() (answered by nobody); int sleep(int ms) (answered later by
+ * another thread); int block(int ms) (in the handler); void push(int n) (n pushes, then the
+ * answer); void big(int n, out string); void gone(), which is in the interface and has no handler.
  */
 #ifndef TESTS_SERVERKIT_H
 #define TESTS_SERVERKIT_H
@@ -29,6 +29,9 @@ void sk_serve(struct tars_server *server);
 uint16_t sk_port(const struct tars_server *server);
 /* A counter or gauge, summed over all labels that contain `label`. */
 double sk_metric(struct tars_server *server, const char *name, const char *label);
+
+/* Ends the last call of never(), also after its server is gone; true when it had expired. */
+bool sk_answer_never(void);
 
 /* ---- the peer ------------------------------------------------------------------------------ */
 
