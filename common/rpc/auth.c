@@ -49,7 +49,7 @@ static bool encrypt(const uint8_t key[DES_KEY], const char text[SHA1_HEX],
 bool rpc_auth_sign(const struct rpc_auth_key *key, int64_t now_s,
                    uint8_t signature[RPC_AUTH_SIGNATURE])
 {
-    char secret1[SHA1_HEX], secret2[SHA1_HEX], hashed[MD5_HEX];
+    char secret1[SHA1_HEX] = "", secret2[SHA1_HEX] = "", hashed[MD5_HEX] = "";
     if (!hex_digest(EVP_sha1(), key->secret_key.at, key->secret_key.len, secret1) ||
         !hex_digest(EVP_sha1(), secret1, SHA1_HEX, secret2))
         return false;

@@ -80,7 +80,7 @@ static struct rpc_call **slot(const struct rpc_connection *c, int32_t id)
 
 static void grow_slots(struct rpc_connection *c)
 {
-    struct rpc_call *call;
+    struct rpc_call *call = NULL;
     uint32_t count = c->slot_count ? c->slot_count * 4 : SLOTS_FIRST;
 
     free(c->slots);
@@ -442,7 +442,7 @@ static void on_auth_answer(struct rpc_connection *c, const struct rpc_response *
 
 static void on_frame(struct rpc_connection *c, struct tars_str frame)
 {
-    struct rpc_response response;
+    struct rpc_response response = {0};
     struct tars_error error = {0};
     char reason[256];
     struct rpc_call *call;

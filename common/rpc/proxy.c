@@ -362,7 +362,8 @@ static void on_endpoints(void *user, const struct tars_endpoint *endpoints, size
     struct tars_proxy *p = user;
     struct tars_endpoint *list = xcalloc(count + 1, sizeof *list);
 
-    memcpy(list, endpoints, count * sizeof *list);
+    if (count)
+        memcpy(list, endpoints, count * sizeof *list);
     count = without_doubles(list, count);
     replace_nodes(p, list, count);
     publish(p, list, count);

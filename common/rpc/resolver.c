@@ -51,7 +51,7 @@ bool rpc_address_numeric(const struct tars_endpoint *endpoint, struct rpc_addres
         if (strlen(endpoint->host) >= sizeof a->local.sun_path)
             return tars_fail(error, 1, "the socket path %s is too long", endpoint->host);
         a->local.sun_family = AF_UNIX;
-        strcpy(a->local.sun_path, endpoint->host);
+        memcpy(a->local.sun_path, endpoint->host, strlen(endpoint->host) + 1);
         a->len = sizeof a->local;
         return true;
     }

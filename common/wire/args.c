@@ -125,7 +125,7 @@ static bool read_attribute(struct tars_reader *r, int version, struct attribute 
     if (tars_read_map(r, 1, TARS_REQUIRE, 4, &count) != TARS_FOUND)
         return false;
     for (size_t i = 0; i < count; i++) {
-        struct attribute other;
+        struct attribute other = {0};
         struct attribute *to = i == 0 ? a : &other; /* readers take the first */
         if (!tars_read_str(r, 0, TARS_REQUIRE, &to->type) ||
             !tars_read_bytes(r, 1, TARS_REQUIRE, &to->value))

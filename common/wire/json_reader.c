@@ -255,7 +255,7 @@ static bool take_number(struct tars_json_reader *r, char text[NUMBER_MAX], bool 
 bool tars_json_read_integer(struct tars_json_reader *r, int64_t min, int64_t max, int64_t *v)
 {
     char text[NUMBER_MAX];
-    bool whole;
+    bool whole = false;
     if (!take_number(r, text, &whole))
         return false;
     if (!whole)
@@ -289,7 +289,7 @@ static bool take_not_finite(struct tars_json_reader *r, double *v)
 bool tars_json_read_double(struct tars_json_reader *r, double *v)
 {
     char text[NUMBER_MAX];
-    bool whole;
+    bool whole = false;
     if (!r->error.code && peek(r) == '"')
         return take_not_finite(r, v);
     if (!take_number(r, text, &whole))
@@ -303,9 +303,9 @@ bool tars_json_read_double(struct tars_json_reader *r, double *v)
 
 bool tars_json_read_float(struct tars_json_reader *r, float *v)
 {
-    double wide;
+    double wide = 0;
     char text[NUMBER_MAX];
-    bool whole;
+    bool whole = false;
     if (!r->error.code && peek(r) == '"') {
         if (!take_not_finite(r, &wide))
             return false;
@@ -448,7 +448,7 @@ bool tars_json_read_bytes(struct tars_json_reader *r, struct tars_str *v)
     size_t room = (size_t)(r->end - r->at) / 2 + 1, len = 0, cap = 0;
     char *bytes = NULL;
     for (;;) {
-        int64_t byte;
+        int64_t byte = 0;
         enum tars_found found = tars_json_next_element(r);
         if (found != TARS_FOUND) {
             *v = tars_str_n(bytes, len);
@@ -491,7 +491,7 @@ static bool skip_scalar(struct tars_json_reader *r, char c)
 
 bool tars_json_skip(struct tars_json_reader *r)
 {
-    struct tars_str name;
+    struct tars_str name = {0};
     enum tars_found found;
     if (r->error.code)
         return false;

@@ -151,6 +151,7 @@ void tars_json_double(struct tars_json_writer *w, double v)
     }
     for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
+        /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-*): the bits, -0 is not 0 */
         if (memcmp(&v, &(double){strtod(text, NULL)}, sizeof v) == 0)
             break;
     }
@@ -167,6 +168,7 @@ void tars_json_float(struct tars_json_writer *w, float v)
     }
     for (int digits = FLT_DIG; digits <= FLT_DECIMAL_DIG; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, (double)v);
+        /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-*): likewise */
         if (memcmp(&v, &(float){strtof(text, NULL)}, sizeof v) == 0)
             break;
     }

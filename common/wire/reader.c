@@ -117,7 +117,7 @@ static bool take_integer(struct tars_reader *r, uint8_t tag, uint8_t type, int m
 static bool take_count(struct tars_reader *r, uint8_t tag, size_t *count)
 {
     struct head h;
-    int64_t v;
+    int64_t v = 0;
     if (!peek_head(r, &h))
         return false;
     r->at += h.size;
@@ -214,7 +214,7 @@ static bool skip_container(struct tars_reader *r, const struct head *h)
 static bool skip_field(struct tars_reader *r)
 {
     struct head h;
-    size_t len;
+    size_t len = 0;
     if (!peek_head(r, &h))
         return false;
     r->at += h.size;
@@ -332,7 +332,7 @@ static enum tars_found read_unsigned(struct tars_reader *r, uint8_t tag, bool re
 #define INTEGER_READER(name, type, how, bytes)                                                     \
     bool tars_read_##name(struct tars_reader *r, uint8_t tag, bool required, type *v)              \
     {                                                                                              \
-        int64_t wide;                                                                              \
+        int64_t wide = 0;                                                                          \
         enum tars_found found = how(r, tag, required, bytes, &wide);                               \
         if (found == TARS_FOUND)                                                                   \
             *v = (type)wide;                                                                       \

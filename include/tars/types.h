@@ -18,7 +18,7 @@ extern "C" {
 
 #if defined(__GNUC__)
 #define TARS_PRINTF(fmt_, first_) __attribute__((format(printf, fmt_, first_)))
-#define TARS_MUSTCHECK             __attribute__((warn_unused_result))
+#define TARS_MUSTCHECK            __attribute__((warn_unused_result))
 #else
 #define TARS_PRINTF(fmt_, first_)
 #define TARS_MUSTCHECK
