@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "db.h"
+
+#include "base/map.h"
+#include "base/xmalloc.h"
+
+#include <stdlib.h>
+
+enum { STATEMENTS_KEPT = 256 };
+
+/*
+ * WAL lets readers go on while the writer commits. FULL: a commit returns when the disk has it, so
+ * what was acknowledged survives a power cut. A reader's cache is small: the page cache of the
+ * system holds the file.
+ */
+static const char writer_setup[] = "PRAGMA page_size=4096;PRAGMA journal_mode=WAL;"
+                                   "PRAGMA synchronous=FULL;PRAGMA cache_size=-2000;"
+                                   "PRAGMA journal_size_limit=16777216;PRAGMA temp_store=MEMORY;";
+static const char reader_setup[] = "PRAGMA query_only=1;PRAGMA cache_size=-1000;";
+
+static void free_statement(void *statement)
+{
+    sqlite3_finalize(statement);
+}
+
+struct db *db_open(const char *path, bool writer, struct tars_error *error)
+{
+    struct db *db = xcalloc(1, sizeof *db);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
+    db->statements = map_new(free_statement);
+    if (sqlite3_open_v2(path, &db->sql, flags, NULL) != SQLITE_OK ||
+        sqlite3_busy_timeout(db->sql, 5000) != SQLITE_OK ||
+        !db_exec(db, writer ? writer_setup : reader_setup)) {
+        tars_fail(error, 1, "opening %s: %s", path, db_problem(db));
+        db_close(db);
+        return NULL;
+    }
+    return db;
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    map_free(db->statements);
+    sqlite3_close_v2(db->sql);
+    free(db);
+}
+
+sqlite3_stmt *db_prepare(struct db *db, struct tars_str sql)
+{
+    sqlite3_stmt *statement = map_get(db->statements, sql);
+    if (statement) {
+        sqlite3_reset(statement);
+        sqlite3_clear_bindings(statement);
+        return statement;
+    }
+    if (sqlite3_prepare_v3(db->sql, sql.at, (int)sql.len, SQLITE_PREPARE_PERSISTENT, &statement,
+                           NULL) != SQLITE_OK)
+        return NULL;
+    if (map_len(db->statements) >= STATEMENTS_KEPT)
+        map_clear(db->statements);
+    map_put(db->statements, sql, statement);
+    return statement;
+}
+
+bool db_exec(struct db *db, const char *sql)
+{
+    return sqlite3_exec(db->sql, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+bool db_run(sqlite3_stmt *statement)
+{
+    int rc = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+    if (statement)
+        sqlite3_reset(statement);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW;
+}
+
+void db_forget(struct db *db)
+{
+    map_clear(db->statements);
+}
+
+const char *db_problem(const struct db *db)
+{
+    return sqlite3_errmsg(db->sql);
+}
+
+void db_bind_str(sqlite3_stmt *statement, int at, struct tars_str s)
+{
+    sqlite3_bind_text(statement, at, s.at ? s.at : "", (int)s.len, SQLITE_STATIC);
+}
+
+struct tars_str db_column_str(sqlite3_stmt *statement, int at)
+{
+    const void *bytes = sqlite3_column_blob(statement, at);
+    return tars_str_n(bytes, (size_t)sqlite3_column_bytes(statement, at));
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A connection to the data file: SQLite with its statements kept prepared. One thread at a time. */
+#ifndef STORE_DB_H
+#define STORE_DB_H
+
+#include <sqlite3.h>
+#include <tars/types.h>
+
+struct db {
+    sqlite3 *sql;
+    struct map *statements; /* by their text */
+};
+
+/* `writer`: creates the file, syncs every commit to the disk. */
+struct db *db_open(const char *path, bool writer, struct tars_error *error);
+void db_close(struct db *db);
+
+/* A statement ready to be bound; kept for the next time. NULL: see db_problem. */
+sqlite3_stmt *db_prepare(struct db *db, struct tars_str sql);
+bool db_exec(struct db *db, const char *sql);
+/* Steps a statement without rows and resets it. */
+bool db_run(sqlite3_stmt *statement);
+/* Drops kept statements: after tables went away. */
+void db_forget(struct db *db);
+const char *db_problem(const struct db *db);
+
+/* The slice must live until the statement is reset. */
+void db_bind_str(sqlite3_stmt *statement, int at, struct tars_str s);
+struct tars_str db_column_str(sqlite3_stmt *statement, int at);
+
+#endif

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mapping.h"
+
+#include "base/xmalloc.h"
+#include "date.h"
+
+#include <stdlib.h>
+
+static const char *const type_names[] = {
+    [FIELD_OBJECT] = "object",   [FIELD_KEYWORD] = "keyword", [FIELD_TEXT] = "text",
+    [FIELD_LONG] = "long",       [FIELD_INTEGER] = "integer", [FIELD_SHORT] = "short",
+    [FIELD_BYTE] = "byte",       [FIELD_DOUBLE] = "double",   [FIELD_FLOAT] = "float",
+    [FIELD_BOOLEAN] = "boolean", [FIELD_DATE] = "date",
+};
+enum { TYPES = sizeof type_names / sizeof *type_names };
+
+const char *field_type_name(enum field_type type)
+{
+    return type_names[type];
+}
+
+/* ---- fields
+ * --------------------------------------------------------------------------------------- */
+
+static void field_clear(struct field *f)
+{
+    for (size_t i = 0; i < f->child_count; i++) {
+        field_clear(f->children[i]);
+        free(f->children[i]);
+    }
+    free(f->children);
+    free(f->name);
+    free(f->path);
+    free(f->format);
+}
+
+struct mapping *mapping_new(void)
+{
+    struct mapping *m = xcalloc(1, sizeof *m);
+    m->root = (struct field){.type = FIELD_OBJECT, .enabled = true, .column = -1};
+    m->root.name = xstrdup("_doc");
+    m->root.path = xstrdup("");
+    return m;
+}
+
+void mapping_free(struct mapping *m)
+{
+    if (!m)
+        return;
+    field_clear(&m->root);
+    free(m);
+}
+
+static void field_copy(struct field *to, const struct field *from)
+{
+    *to = *from;
+    to->name = xstrdup(from->name);
+    to->path = xstrdup(from->path);
+    to->format = from->format ? xstrdup(from->format) : NULL;
+    to->children = from->child_count ? xcalloc(from->child_count, sizeof *to->children) : NULL;
+    for (size_t i = 0; i < from->child_count; i++) {
+        to->children[i] = xcalloc(1, sizeof **to->children);
+        field_copy(to->children[i], from->children[i]);
+    }
+}
+
+struct mapping *mapping_copy(const struct mapping *m)
+{
+    struct mapping *copy = xcalloc(1, sizeof *copy);
+    *copy = *m;
+    field_copy(&copy->root, &m->root);
+    return copy;
+}
+
+/* The child's place, or where it would stand. */
+static size_t place(const struct field *parent, struct tars_str name, bool *found)
+{
+    size_t low = 0, high = parent->child_count;
+    *found = false;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        int order = tars_str_compare(tars_str(parent->children[mid]->name), name);
+        if (order == 0) {
+            *found = true;
+            return mid;
+        }
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+struct field *field_child(const struct field *parent, struct tars_str name)
+{
+    bool found;
+    size_t at = place(parent, name, &found);
+    return found ? parent->children[at] : NULL;
+}
+
+struct field *mapping_find(const struct mapping *m, struct tars_str path)
+{
+    const struct field *f = &m->root;
+    while (f && path.len) {
+        const char *dot = memchr(path.at, '.', path.len);
+        size_t len = dot ? (size_t)(dot - path.at) : path.len;
+        f = field_child(f, tars_str_n(path.at, len));
+        path = dot ? tars_str_n(dot + 1, path.len - len - 1) : tars_str("");
+    }
+    return f == &m->root ? NULL : (struct field *)f;
+}
+
+static bool has_column(const struct field *f)
+{
+    return f->type != FIELD_OBJECT && f->type != FIELD_TEXT && (f->index || f->doc_values);
+}
+
+struct field *mapping_add(struct mapping *m, struct field *parent, struct tars_str name,
+                          enum field_type type)
+{
+    bool found;
+    size_t at = place(parent, name, &found);
+    if (found || m->fields >= MAPPING_FIELD_LIMIT)
+        return NULL;
+    struct field *f = xcalloc(1, sizeof *f);
+    *f = (struct field){.type = type,
+                        .enabled = true,
+                        .index = true,
+                        .doc_values = true,
+                        .column = -1,
+                        .ignore_above = -1};
+    f->name = xstrndup(name.at, name.len);
+    f->path = parent->path[0] ? xasprintf("%s.%s", parent->path, f->name) : xstrdup(f->name);
+    if (type == FIELD_DATE)
+        f->formats = DATE_DEFAULT;
+    if (has_column(f))
+        f->column = m->columns++;
+    parent->children = xrealloc(parent->children,
+                                (parent->child_count + 1) * sizeof *parent->children);
+    memmove(parent->children + at + 1, parent->children + at,
+            (parent->child_count - at) * sizeof *parent->children);
+    parent->children[at] = f;
+    parent->child_count++;
+    m->fields++;
+    return f;
+}
+
+/* ---- reading
+ * ---------------------------------------------------------------------------------------- */
+
+#define BAD "mapper_parsing_exception"
+
+static bool merge_properties(struct mapping *m, struct field *parent, const struct json *json,
+                             int depth, struct failure *failure);
+
+static bool read_dynamic(struct field *f, const struct json *value, struct failure *failure)
+{
+    bool ok = true;
+    if (json_is_str(value, "strict")) {
+        f->dynamic = DYNAMIC_STRICT;
+        return true;
+    }
+    bool yes = json_as_bool(value, &ok);
+    f->dynamic = yes ? DYNAMIC_TRUE : DYNAMIC_FALSE;
+    return ok ||
+           failure_set(failure, 400, BAD,
+                       "Failed to parse mapping: [dynamic] must be true, false or strict on [%s]",
+                       f->name);
+}
+
+static bool read_bool(const struct field *f, const struct json *value, bool *to,
+                      struct failure *failure)
+{
+    bool ok = true;
+    *to = json_as_bool(value, &ok);
+    return ok || failure_set(failure, 400, BAD,
+                             "Failed to parse mapping: Failed to parse value [%" TARS_STR_FMT
+                             "] of field [%s] as only [true] or [false] are allowed.",
+                             TARS_STR_ARG(value->text), f->name);
+}
+
+static bool unknown_parameter(const struct field *f, struct tars_str name, struct failure *failure)
+{
+    return failure_set(failure, 400, BAD,
+                       "Failed to parse mapping: unknown parameter [%" TARS_STR_FMT
+                       "] on mapper [%s] of type [%s]",
+                       TARS_STR_ARG(name), f->name, field_type_name(f->type));
+}
+
+static bool read_format(struct field *f, const struct json *value, struct failure *failure)
+{
+    unsigned formats = value->type == JSON_STRING ? date_formats(value->text) : 0;
+    if (!formats)
+        return failure_set(failure, 400, BAD,
+                           "Failed to parse mapping: Error parsing [format] on field [%s]: the "
+                           "format is not known to this store",
+                           f->name);
+    free(f->format);
+    f->format = xstrndup(value->text.at, value->text.len);
+    f->formats = formats;
+    return true;
+}
+
+static bool read_parameter(struct mapping *m, struct field *f, const struct json *p, int depth,
+                           struct failure *failure)
+{
+    bool object = f->type == FIELD_OBJECT;
+    if (tars_str_is(p->name, "type"))
+        return true;
+    if (tars_str_is(p->name, object ? "properties" : "fields")) {
+        if (object || f->type == FIELD_TEXT || f->type == FIELD_KEYWORD)
+            return merge_properties(m, f, p, depth + 1, failure);
+        return unknown_parameter(f, p->name, failure);
+    }
+    if (object && tars_str_is(p->name, "dynamic"))
+        return read_dynamic(f, p, failure);
+    if (object && tars_str_is(p->name, "enabled"))
+        return read_bool(f, p, &f->enabled, failure);
+    if (!object && tars_str_is(p->name, "index"))
+        return read_bool(f, p, &f->index, failure);
+    if (!object && f->type != FIELD_TEXT && tars_str_is(p->name, "doc_values"))
+        return read_bool(f, p, &f->doc_values, failure);
+    if (f->type == FIELD_KEYWORD && tars_str_is(p->name, "ignore_above"))
+        return (json_as_int(p, &f->ignore_above) && f->ignore_above >= 0) ||
+               failure_set(
+                   failure, 400, BAD,
+                   "Failed to parse mapping: [ignore_above] must be a positive number on [%s]",
+                   f->name);
+    if (f->type == FIELD_DATE && tars_str_is(p->name, "format"))
+        return read_format(f, p, failure);
+    return unknown_parameter(f, p->name, failure);
+}
+
+static bool read_type(const struct json *json, enum field_type *type, struct tars_str name,
+                      struct failure *failure)
+{
+    const struct json *t = json_get(json, "type");
+    *type = FIELD_OBJECT;
+    if (!t && (json->count == 0 || json_get(json, "properties") || json_get(json, "enabled") ||
+               json_get(json, "dynamic")))
+        return true;
+    if (!t)
+        return failure_set(failure, 400, BAD,
+                           "Failed to parse mapping: No type specified for field [%" TARS_STR_FMT
+                           "]",
+                           TARS_STR_ARG(name));
+    for (int i = 0; i < TYPES; i++) {
+        if (json_is_str(t, type_names[i])) {
+            *type = (enum field_type)i;
+            return true;
+        }
+    }
+    return failure_set(failure, 400, BAD,
+                       "Failed to parse mapping: The mapper type [%" TARS_STR_FMT
+                       "] declared on field [%" TARS_STR_FMT "] does not exist. It might have been "
+                       "created within a future version or requires a plugin to be installed. "
+                       "Check the documentation.",
+                       TARS_STR_ARG(t->text), TARS_STR_ARG(name));
+}
+
+static bool same_definition(const struct field *f, bool index, bool doc_values, unsigned formats)
+{
+    return f->index == index && f->doc_values == doc_values && f->formats == formats;
+}
+
+static bool merge_field(struct mapping *m, struct field *parent, const struct json *json, int depth,
+                        struct failure *failure)
+{
+    enum field_type type;
+    struct tars_str name = json->name;
+    if (json->type != JSON_OBJECT)
+        return failure_set(
+            failure, 400, BAD,
+            "Failed to parse mapping: Expected map for property [fields] on field [%" TARS_STR_FMT
+            "] but got a value",
+            TARS_STR_ARG(name));
+    if (name.len == 0 || memchr(name.at, '\0', name.len))
+        return failure_set(failure, 400, BAD,
+                           "Failed to parse mapping: field name cannot be an empty string");
+    if (memchr(name.at, '.', name.len))
+        return failure_set(failure, 400, BAD,
+                           "Failed to parse mapping: a dot in the field name [%" TARS_STR_FMT
+                           "] is not supported, use properties",
+                           TARS_STR_ARG(name));
+    if (!read_type(json, &type, name, failure))
+        return false;
+    struct field *f = field_child(parent, name);
+    bool fresh = !f;
+    if (!fresh && f->type != type)
+        return failure_set(failure, 400, "illegal_argument_exception",
+                           "mapper [%s] cannot be changed from type [%s] to [%s]", f->path,
+                           field_type_name(f->type), field_type_name(type));
+    if (fresh && !(f = mapping_add(m, parent, name, type)))
+        return failure_set(failure, 400, "illegal_argument_exception",
+                           "Limit of total fields [%d] has been exceeded", MAPPING_FIELD_LIMIT);
+    bool index = f->index, doc_values = f->doc_values;
+    unsigned formats = f->formats;
+    for (const struct json *p = json->child; p; p = p->next)
+        if (!read_parameter(m, f, p, depth, failure))
+            return false;
+    if (!fresh && !same_definition(f, index, doc_values, formats))
+        return failure_set(
+            failure, 400, "illegal_argument_exception",
+            "Mapper for [%s] conflicts with existing mapper: its parameters cannot be changed",
+            f->path);
+    if (!has_column(f))
+        f->column = -1;
+    return true;
+}
+
+static bool merge_properties(struct mapping *m, struct field *parent, const struct json *json,
+                             int depth, struct failure *failure)
+{
+    if (json->type != JSON_OBJECT)
+        return failure_set(
+            failure, 400, BAD,
+            "Failed to parse mapping: Expected map for property [properties] on field [%s]",
+            parent->name);
+    if (depth > MAPPING_DEPTH_LIMIT)
+        return failure_set(failure, 400, "illegal_argument_exception",
+                           "Limit of mapping depth [%d] has been exceeded due to object field [%s]",
+                           MAPPING_DEPTH_LIMIT, parent->path);
+    for (const struct json *p = json->child; p; p = p->next)
+        if (!merge_field(m, parent, p, depth, failure))
+            return false;
+    return true;
+}
+
+bool mapping_merge(struct mapping *m, const struct json *json, struct failure *failure)
+{
+    if (json->type != JSON_OBJECT)
+        return failure_set(failure, 400, BAD, "Failed to parse mapping: an object was expected");
+    for (const struct json *p = json->child; p; p = p->next) {
+        bool ok = tars_str_is(p->name, "dynamic") ? read_dynamic(&m->root, p, failure)
+                  : tars_str_is(p->name, "properties")
+                      ? merge_properties(m, &m->root, p, 1, failure)
+                      : failure_set(failure, 400, BAD,
+                                    "Failed to parse mapping: Root mapping definition has "
+                                    "unsupported parameters:  [%" TARS_STR_FMT "]",
+                                    TARS_STR_ARG(p->name));
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* ---- printing
+ * --------------------------------------------------------------------------------------- */
+
+static void print_children(const struct field *f, const char *under, struct text *to);
+
+static void print_dynamic(const struct field *f, struct text *to)
+{
+    static const char *const words[] = {"", "\"true\"", "\"false\"", "\"strict\""};
+    if (f->dynamic != DYNAMIC_INHERIT)
+        text_addf(to, "\"dynamic\":%s,", words[f->dynamic]);
+}
+
+static void print_field(const struct field *f, struct text *to)
+{
+    text_adds(to, "{");
+    print_dynamic(f, to);
+    if (f->type != FIELD_OBJECT || !f->enabled || f->child_count == 0)
+        text_addf(to, "\"type\":\"%s\",", field_type_name(f->type));
+    if (!f->enabled)
+        text_adds(to, "\"enabled\":false,");
+    if (!f->index)
+        text_adds(to, "\"index\":false,");
+    if (!f->doc_values)
+        text_adds(to, "\"doc_values\":false,");
+    if (f->format) {
+        text_adds(to, "\"format\":");
+        text_add_json(to, tars_str(f->format));
+        text_adds(to, ",");
+    }
+    if (f->type == FIELD_KEYWORD && f->ignore_above >= 0)
+        text_addf(to, "\"ignore_above\":%lld,", (long long)f->ignore_above);
+    print_children(f, f->type == FIELD_OBJECT ? "properties" : "fields", to);
+    if (to->at[to->len - 1] == ',')
+        text_cut(to, to->len - 1);
+    text_adds(to, "}");
+}
+
+static void print_children(const struct field *f, const char *under, struct text *to)
+{
+    if (!f->child_count)
+        return;
+    text_addf(to, "\"%s\":{", under);
+    for (size_t i = 0; i < f->child_count; i++) {
+        text_add_json(to, tars_str(f->children[i]->name));
+        text_adds(to, ":");
+        print_field(f->children[i], to);
+        if (i + 1 < f->child_count)
+            text_adds(to, ",");
+    }
+    text_adds(to, "}");
+}
+
+void mapping_print(const struct mapping *m, struct text *to)
+{
+    text_adds(to, "{");
+    print_dynamic(&m->root, to);
+    print_children(&m->root, "properties", to);
+    if (to->at[to->len - 1] == ',')
+        text_cut(to, to->len - 1);
+    text_adds(to, "}");
+}
+
+/* ---- columns
+ * ----------------------------------------------------------------------------------------- */
+
+static void each_column(struct field *f, void (*each)(void *user, struct field *f), void *user)
+{
+    if (f->column >= 0)
+        each(user, f);
+    for (size_t i = 0; i < f->child_count; i++)
+        each_column(f->children[i], each, user);
+}
+
+void mapping_each(const struct mapping *m, void (*each)(void *user, struct field *f), void *user)
+{
+    each_column((struct field *)&m->root, each, user);
+}
+
+static void print_column(void *user, struct field *f)
+{
+    struct text *to = user;
+    text_adds(to, to->at[to->len - 1] == '{' ? "" : ",");
+    text_add_json(to, tars_str(f->path));
+    text_addf(to, ":[%d,%d]", f->column, f->many);
+}
+
+void mapping_print_columns(const struct mapping *m, struct text *to)
+{
+    text_adds(to, "{");
+    mapping_each(m, print_column, to);
+    text_adds(to, "}");
+}
+
+void mapping_restore_columns(struct mapping *m, const struct json *json)
+{
+    for (const struct json *c = json->child; c; c = c->next) {
+        struct field *f = mapping_find(m, c->name);
+        int64_t column = 0, many = 0;
+        if (!f || c->count != 2 || !json_as_int(c->child, &column) || !json_as_int(c->last, &many))
+            continue;
+        f->column = (int)column;
+        f->many = many != 0;
+        if (m->columns <= f->column)
+            m->columns = f->column + 1;
+    }
+}

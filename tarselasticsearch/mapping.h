@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What an index knows of its fields. A field that can be searched or sorted has a column; its
+ * number never changes while the index lives. Sub-fields ("fields" of a text) stand under their
+ * parent like the members of an object.
+ */
+#ifndef STORE_MAPPING_H
+#define STORE_MAPPING_H
+
+#include "failure.h"
+#include "json.h"
+
+enum field_type {
+    FIELD_OBJECT,
+    FIELD_KEYWORD,
+    FIELD_TEXT,
+    FIELD_LONG,
+    FIELD_INTEGER,
+    FIELD_SHORT,
+    FIELD_BYTE,
+    FIELD_DOUBLE,
+    FIELD_FLOAT,
+    FIELD_BOOLEAN,
+    FIELD_DATE,
+};
+const char *field_type_name(enum field_type type);
+
+enum dynamic { DYNAMIC_INHERIT, DYNAMIC_TRUE, DYNAMIC_FALSE, DYNAMIC_STRICT };
+
+struct field {
+    char *name, *path;
+    enum field_type type;
+    enum dynamic dynamic;
+    bool enabled, index, doc_values;
+    bool many;            /* some document has several values: those lie in the side table */
+    int column;           /* -1: none */
+    int64_t ignore_above; /* characters, -1: no limit */
+    char *format;         /* of a date, as given, or NULL */
+    unsigned formats;
+    struct field **children; /* sorted by name */
+    size_t child_count;
+};
+
+struct mapping {
+    struct field root; /* an object */
+    int columns;       /* used so far */
+    int fields;
+};
+
+enum { MAPPING_FIELD_LIMIT = 1000, MAPPING_DEPTH_LIMIT = 20 };
+
+struct mapping *mapping_new(void);
+void mapping_free(struct mapping *m);
+struct mapping *mapping_copy(const struct mapping *m);
+
+/* Adds what `json` ({"dynamic":…,"properties":{…}}) says; nothing of it is done on a failure when
+ * the caller throws the mapping away (work on a copy). */
+bool mapping_merge(struct mapping *m, const struct json *json, struct failure *failure);
+void mapping_print(const struct mapping *m, struct text *to);
+
+/* Columns and marks of many values by path, for the catalogue; restore puts them back. */
+void mapping_print_columns(const struct mapping *m, struct text *to);
+void mapping_restore_columns(struct mapping *m, const struct json *json);
+
+/* By the dotted path; NULL when there is none. */
+struct field *mapping_find(const struct mapping *m, struct tars_str path);
+struct field *field_child(const struct field *parent, struct tars_str name);
+/* A new child with its column, of a dynamic mapping. NULL when the limit of fields is reached. */
+struct field *mapping_add(struct mapping *m, struct field *parent, struct tars_str name,
+                          enum field_type type);
+/* Calls `each` for every field that has a column. */
+void mapping_each(const struct mapping *m, void (*each)(void *user, struct field *f), void *user);
+
+#endif

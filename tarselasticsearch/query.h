@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Elasticsearch's query language as SQL over one index's table, which stands as `d`. Values of the
+ * caller are bound, never written into the SQL.
+ */
+#ifndef STORE_QUERY_H
+#define STORE_QUERY_H
+
+#include "catalog.h"
+#include "value.h"
+
+struct query {
+    struct text sql;
+    struct value *values; /* of the '?' in their order; texts are slices of the request's JSON */
+    size_t count, size;
+    struct tars_arena *arena; /* the request's */
+    struct failure *failure;
+};
+
+enum { QUERY_MAX_DEPTH = 30, QUERY_MAX_CLAUSES = 500, QUERY_MAX_TERMS = 65536 };
+
+void query_free(struct query *q);
+void query_add_value(struct query *q, const struct value *v);
+/* Binds all values from parameter 1 on. */
+void query_bind(const struct query *q, sqlite3_stmt *statement);
+
+/* Appends the condition of `json` (NULL: everything). */
+bool query_where(struct query *q, const struct index *index, const struct json *json);
+/* Appends an expression for the score: how many scoring clauses match. Only for what query_where
+ * has accepted. */
+bool query_score(struct query *q, const struct index *index, const struct json *json);
+/* A field's value as a sort key: of several the smallest, or with `largest` the largest. */
+void query_add_key(struct query *q, const struct index *index, const struct field *f, bool largest);
+
+#endif

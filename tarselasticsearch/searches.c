@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The routes that search, count and scroll. */
+#include "request.h"
+#include "scrolls.h"
+
+enum { KEEP_DEFAULT_MS = 60000, KEEP_LIMIT_MS = 24 * 3600 * 1000 };
+
+/* The indices that the request names. */
+static bool resolve(struct store_context *c, struct request *r, struct index_list *list,
+                    struct failure *f)
+{
+    bool lenient, none_ok;
+    if (!request_flag(r, "ignore_unavailable", false, &lenient, f) ||
+        !request_flag(r, "allow_no_indices", true, &none_ok, f))
+        return false;
+    struct tars_str wildcards = request_param(r, "expand_wildcards");
+    if (wildcards.at && !tars_str_is(wildcards, "open") && !tars_str_is(wildcards, "all"))
+        return failure_set(f, 400, "illegal_argument_exception",
+                           "[expand_wildcards]: only open and all are supported by this store");
+    if (!catalog_resolve(c->catalog, r->index, true, lenient, list, f))
+        return false;
+    return list->len || none_ok || failure_no_index(f, r->index);
+}
+
+/* "30s", "1m", …; 0 for what is none. */
+static int64_t read_time(struct tars_str text)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    int64_t n = 0;
+    size_t i = 0;
+    for (; i < text.len && i < 9 && text.at[i] >= '0' && text.at[i] <= '9'; i++)
+        n = n * 10 + (text.at[i] - '0');
+    for (size_t k = 0; i && k < sizeof units / sizeof *units; k++)
+        if (tars_str_is(tars_str_n(text.at + i, text.len - i), units[k].unit))
+            return n * units[k].ms;
+    return 0;
+}
+
+static bool keep_alive(struct tars_str text, int64_t *ms, struct failure *f)
+{
+    *ms = read_time(text);
+    if (*ms <= 0)
+        return failure_set(f, 400, "illegal_argument_exception",
+                           "failed to parse setting [scroll] with value [%" TARS_STR_FMT
+                           "] as a time value",
+                           TARS_STR_ARG(text));
+    return *ms <= KEEP_LIMIT_MS || failure_set(f, 400, "illegal_argument_exception",
+                                               "Keep alive for request (%" TARS_STR_FMT
+                                               ") is too large. It must be less than (1d).",
+                                               TARS_STR_ARG(text));
+}
+
+static void start_scroll(struct store_context *c, struct request *r, const struct search *search,
+                         struct failure *f)
+{
+    struct scrolls *scrolls = store_scrolls(c->store);
+    char id[SCROLL_ID_LEN + 1];
+    int64_t keep_ms;
+    if (!keep_alive(request_param(r, "scroll"), &keep_ms, f))
+        return;
+    if (!scrolls_reserve(scrolls)) {
+        failure_set(f, 429, "too_many_scroll_contexts_exception",
+                    "Trying to create too many scroll contexts. This store's limit can be set with "
+                    "scroll-limit.");
+        return;
+    }
+    scrolls_make_id(id);
+    struct scroll *scroll = scroll_new(store_path(c->store), search, id, &r->answer, f);
+    if (scroll)
+        scrolls_put(scrolls, id, scroll, keep_ms);
+    else
+        scrolls_unreserve(scrolls);
+}
+
+static bool url_options(struct request *r, struct json *body, struct tars_arena *arena)
+{
+    static const char *const names[] = {"track_total_hits", "seq_no_primary_term", "version"};
+    for (size_t i = 0; i < 3; i++) {
+        struct tars_str value = request_param(r, names[i]);
+        struct json *option = value.at ? json_new_str(arena, value.len ? value : tars_str("true"))
+                                       : NULL;
+        if (option)
+            json_set(body, tars_str(names[i]), option);
+    }
+    return true;
+}
+
+void rest_search(struct store_context *c, struct request *r)
+{
+    struct failure f = {0};
+    struct index_list list = {0};
+    struct search search = {.indices = &list, .arena = c->arena};
+    bool failed;
+    struct json *body = request_json(r, c->arena, false, &failed, &f);
+    if (!body && !failed)
+        body = json_new(c->arena, JSON_OBJECT);
+    if (!failed && body->type == JSON_OBJECT)
+        url_options(r, body, c->arena);
+    search.body = body;
+    failed = failed || !request_int(r, "from", -1, &search.from, &f) ||
+             !request_int(r, "size", -1, &search.size, &f);
+    if (failed) {
+        request_fail(r, &f);
+        return;
+    }
+    catalog_read(c->catalog);
+    if (resolve(c, r, &list, &f)) {
+        if (request_param(r, "scroll").at)
+            start_scroll(c, r, &search, &f);
+        else
+            search_run(c->db, &search, &r->answer, &f);
+    }
+    catalog_read_end(c->catalog);
+    index_list_free(&list);
+    r->status = 200;
+    if (f.status)
+        request_fail(r, &f);
+}
+
+void rest_count(struct store_context *c, struct request *r)
+{
+    struct failure f = {0};
+    struct index_list list = {0};
+    bool failed;
+    struct search search = {.indices = &list, .arena = c->arena};
+    search.body = request_json(r, c->arena, false, &failed, &f);
+    if (failed) {
+        request_fail(r, &f);
+        return;
+    }
+    catalog_read(c->catalog);
+    if (resolve(c, r, &list, &f))
+        search_count(c->db, &search, &r->answer, &f);
+    catalog_read_end(c->catalog);
+    index_list_free(&list);
+    r->status = 200;
+    if (f.status)
+        request_fail(r, &f);
+}
+
+/* Nothing to do: what is committed is found at once. */
+void rest_refresh(struct store_context *c, struct request *r)
+{
+    struct failure f = {0};
+    struct index_list list = {0};
+    catalog_read(c->catalog);
+    bool ok = resolve(c, r, &list, &f);
+    catalog_read_end(c->catalog);
+    r->status = 200;
+    if (ok)
+        text_addf(&r->answer, "{\"_shards\":{\"total\":%zu,\"successful\":%zu,\"failed\":0}}",
+                  list.len, list.len);
+    else
+        request_fail(r, &f);
+    index_list_free(&list);
+}
+
+/* ---- scrolls
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static bool scroll_arguments(struct store_context *c, struct request *r, struct tars_str *id,
+                             struct tars_str *keep, struct failure *f)
+{
+    bool failed;
+    const struct json *body = request_json(r, c->arena, false, &failed, f);
+    *id = request_param(r, "scroll_id");
+    *keep = request_param(r, "scroll");
+    for (const struct json *p = body ? body->child : NULL; p; p = p->next) {
+        if (tars_str_is(p->name, "scroll_id") && p->type == JSON_STRING)
+            *id = p->text;
+        else if (tars_str_is(p->name, "scroll") && p->type == JSON_STRING)
+            *keep = p->text;
+        else
+            return failure_set(f, 400, "illegal_argument_exception",
+                               "Unknown parameter [%" TARS_STR_FMT
+                               "] in request body or parameter is of the wrong type",
+                               TARS_STR_ARG(p->name));
+    }
+    if (failed)
+        return false;
+    if (!id->len)
+        return failure_set(f, 400, "action_request_validation_exception",
+                           "Validation Failed: 1: scrollId is missing;");
+    return id->len == SCROLL_ID_LEN ||
+           failure_set(f, 400, "illegal_argument_exception", "Cannot parse scroll id");
+}
+
+void rest_scroll(struct store_context *c, struct request *r)
+{
+    struct scrolls *scrolls = store_scrolls(c->store);
+    struct failure f = {0};
+    struct tars_str id, keep;
+    char name[SCROLL_ID_LEN + 1] = "";
+    int64_t keep_ms = KEEP_DEFAULT_MS, asked_ms = 0;
+    struct scroll *scroll = NULL;
+    if (scroll_arguments(c, r, &id, &keep, &f) && (!keep.at || keep_alive(keep, &asked_ms, &f))) {
+        scroll = scrolls_take(scrolls, id, &keep_ms);
+        if (!scroll) {
+            failure_set(&f, 404, "search_context_missing_exception",
+                        "No search context found for id [%" TARS_STR_FMT "]", TARS_STR_ARG(id));
+            f.shard = true;
+        }
+    }
+    r->status = 200;
+    if (scroll) {
+        memcpy(name, id.at, SCROLL_ID_LEN);
+        scroll_next(scroll, &r->answer, &f);
+        scrolls_put(scrolls, name, scroll, asked_ms ? asked_ms : keep_ms);
+    }
+    if (f.status)
+        request_fail(r, &f);
+}
+
+void rest_end_scroll(struct store_context *c, struct request *r)
+{
+    struct scrolls *scrolls = store_scrolls(c->store);
+    struct failure f = {0};
+    bool failed;
+    size_t ended = 0;
+    const struct json *body = request_json(r, c->arena, true, &failed, &f);
+    const struct json *ids = json_get(body, "scroll_id");
+    if (!failed &&
+        (!ids || body->count != 1 || ids->type < JSON_STRING || ids->type == JSON_OBJECT))
+        failed = !failure_set(&f, 400, "action_request_validation_exception",
+                              "Validation Failed: 1: no scroll ids specified;");
+    if (failed) {
+        request_fail(r, &f);
+        return;
+    }
+    const struct json *id = ids->type == JSON_ARRAY ? ids->child : ids;
+    for (; id; id = ids->type == JSON_ARRAY ? id->next : NULL)
+        ended += id->text.len
+                     ? scrolls_end(scrolls, tars_str_is(id->text, "_all") ? tars_str("") : id->text)
+                     : 0;
+    r->status = ended ? 200 : 404;
+    text_addf(&r->answer, "{\"succeeded\":true,\"num_freed\":%zu}", ended);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "service.h"
+
+#include "base/xmalloc.h"
+#include "server.h"
+
+#include <stdlib.h>
+
+struct service {
+    struct store *store;
+    struct server *server;
+};
+
+enum { MEGABYTE = 1024 * 1024, REQUEST_MEMORY = 128 * MEGABYTE };
+
+static struct store *open_store(struct daemon *daemon, struct tars_error *error)
+{
+    char *path = xasprintf("%s/store.db", daemon_data(daemon));
+    struct store_options options = {
+        .path = path,
+        .readers = (int)daemon_int(daemon, "readers"),
+        .queue_limit = (size_t)daemon_int(daemon, "queue-limit"),
+        .request_memory = REQUEST_MEMORY,
+        .scroll_limit = (int)daemon_int(daemon, "scroll-limit"),
+    };
+    struct store *store = store_open(&options, error);
+    free(path);
+    return store;
+}
+
+static bool check_access(struct daemon *daemon, struct tars_error *error)
+{
+    const char *address = daemon_text(daemon, "address");
+    bool secret = *daemon_text(daemon, "user") || *daemon_text(daemon, "api-key");
+    if (*daemon_text(daemon, "user") && !*daemon_text(daemon, "password"))
+        return tars_fail(error, DAEMON_USAGE, "user is set and password is not: set both");
+    if (server_is_local(address) || secret || strcmp(daemon_text(daemon, "auth"), "off") == 0)
+        return true;
+    return tars_fail(error, DAEMON_USAGE,
+                     "address %s can be reached from outside and neither user and password nor "
+                     "api-key is set: set one, or auth=off if everybody may read and write",
+                     address);
+}
+
+bool service_open(struct daemon *daemon, void **self, struct tars_error *error)
+{
+    struct server_options options = {
+        .address = daemon_text(daemon, "address"),
+        .port = daemon_port(daemon, "port"),
+        .user = daemon_text(daemon, "user"),
+        .password = daemon_text(daemon, "password"),
+        .api_key = daemon_text(daemon, "api-key"),
+        .body_limit = (size_t)daemon_int(daemon, "body-limit-mb") * MEGABYTE,
+        .memory_limit = (size_t)daemon_int(daemon, "memory-limit-mb") * MEGABYTE,
+        .connections = (unsigned)daemon_int(daemon, "connections"),
+        .idle_seconds = (unsigned)daemon_int(daemon, "idle-seconds"),
+    };
+    if (!check_access(daemon, error))
+        return false;
+    struct service *s = xcalloc(1, sizeof *s);
+    s->store = open_store(daemon, error);
+    if (s->store)
+        s->server = server_new(s->store, &options, error);
+    if (!s->server) {
+        service_close(s);
+        return false;
+    }
+    *self = s;
+    return true;
+}
+
+void service_close(void *self)
+{
+    struct service *s = self;
+    server_free(s->server);
+    store_close(s->store);
+    free(s);
+}
+
+static struct store_stats *stats(void *self)
+{
+    return store_stats(((struct service *)self)->store);
+}
+
+double service_commits(void *self)
+{
+    return (double)stats(self)->commits;
+}
+
+double service_writes(void *self)
+{
+    return (double)stats(self)->writes;
+}
+
+double service_reads(void *self)
+{
+    return (double)stats(self)->reads;
+}
+
+double service_rejected(void *self)
+{
+    return (double)stats(self)->refused;
+}
+
+double service_rollbacks(void *self)
+{
+    return (double)stats(self)->rollbacks;
+}
+
+double service_waiting(void *self)
+{
+    return (double)store_waiting(((struct service *)self)->store);
+}
+
+double service_connections(void *self)
+{
+    return server_connections(((struct service *)self)->server);
+}

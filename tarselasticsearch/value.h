@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* JSON values as a field's column holds them: integers, reals and texts that SQLite compares. */
+#ifndef STORE_VALUE_H
+#define STORE_VALUE_H
+
+#include "mapping.h"
+
+#include <sqlite3.h>
+
+enum value_kind { VALUE_NONE, VALUE_INT, VALUE_REAL, VALUE_TEXT };
+
+struct value {
+    enum value_kind kind;
+    int64_t i; /* also of booleans (0, 1) and dates (ms) */
+    double r;
+    struct tars_str s;
+};
+
+/* What a document's value becomes. False with the words for people when the field cannot hold it;
+ * VALUE_NONE for null and for a keyword that is too long. Texts are slices of the
+ * JSON. */
+bool value_index(const struct field *f, const struct json *json, struct value *v, char why[128]);
+
+/* What a query compares with. `up`: a date's missing parts count as their end. For whole-numbered
+ * fields a fraction or a number out of range stays VALUE_REAL, which compares as it should. */
+bool value_query(const struct field *f, const struct json *json, bool up, struct value *v,
+                 char why[128]);
+
+void value_bind(sqlite3_stmt *statement, int at, const struct value *v);
+
+#endif

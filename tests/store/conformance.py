@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs the cases of tests/store/cases against a server that claims to be Elasticsearch.
+
+    conformance.py URL [CASEFILE...]
+
+A case file is plain text:
+
+    == a document is read back by its id        the name; begins a case
+    PUT /{i}/_doc/1                              a request: method, path, then its body until "->"
+    {"n": 1}
+    -> 201                                       the status that must come, and below it what must
+    result = "created"                           stand in the answer: path = JSON value
+    seq := _seq_no                               keeps a value; {seq} stands for it further on
+    hits.hits.*._id = ["a", "b"]                 "*" collects over a list
+    error.reason ~ no such index                 a text that must occur; "= ?" must be there, "= !" must not
+
+"{i}" is a name that no other case has; indices and templates that begin with it are removed at the
+end. Lines that begin with "#" are comments. "> NAME: VALUE" below a request is a header, "gzip" packs the body.
+"""
+import gzip
+import http.client
+import json
+import pathlib
+import re
+import sys
+import urllib.parse
+import uuid
+
+MISSING = object()
+
+
+class Mismatch(Exception):
+    pass
+
+
+def find(value, path):
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if head == "*":
+        if not isinstance(value, list):
+            return MISSING
+        return [None if (v := find(item, rest)) is MISSING else v for item in value]
+    if isinstance(value, list) and head.isdigit() and int(head) < len(value):
+        return find(value[int(head)], rest)
+    if isinstance(value, dict):
+        # names may contain dots: the longest one that fits is taken
+        for n in range(len(path), 0, -1):
+            name = ".".join(path[:n])
+            if name in value:
+                return find(value[name], path[n:])
+    return MISSING
+
+
+class Case:
+    def __init__(self, name):
+        self.name, self.steps = name, []
+
+
+def read_cases(path):
+    cases, step, mode = [], None, None
+    for number, raw in enumerate(path.read_text().splitlines(), 1):
+        line = raw.rstrip()
+        if mode != "body" and (not line or line.startswith("#")):
+            continue
+        if line.startswith("== "):
+            cases.append(Case(f"{path.stem}: {line[3:]}"))
+            mode = None
+        elif line.startswith("-> "):
+            step["status"], mode = int(line[3:].split()[0]), "checks"
+        elif mode == "body":
+            if line.startswith("> "):
+                name, value = line[2:].split(":", 1)
+                step["headers"][name.strip()] = value.strip()
+            elif line == "gzip":
+                step["headers"]["Content-Encoding"] = "gzip"
+            else:
+                step["body"].append(line)
+        elif re.match(r"(GET|PUT|POST|DELETE|HEAD|PATCH) /", line):
+            method, target = line.split(" ", 1)
+            step = {"line": number, "method": method, "target": target, "headers": {}, "body": [], "status": None, "checks": []}
+            cases[-1].steps.append(step)
+            mode = "body"
+        elif mode == "checks":
+            step["checks"].append(line)
+        else:
+            raise SystemExit(f"{path}:{number}: cannot be read: {line}")
+    return cases
+
+
+class Runner:
+    def __init__(self, url):
+        self.server = urllib.parse.urlsplit(url)
+        self.connection = None
+
+    def request(self, method, target, body, headers):
+        for attempt in (1, 2):
+            if self.connection is None:
+                self.connection = http.client.HTTPConnection(self.server.hostname, self.server.port, timeout=60)
+            try:
+                self.connection.request(method, target, body=body, headers=headers)
+                answer = self.connection.getresponse()
+                return answer.status, answer.read()
+            except (http.client.HTTPException, OSError):
+                self.connection = None
+                if attempt == 2:
+                    raise
+
+    def step(self, step, names):
+        def fill(text):
+            return re.sub(r"\{(\w+)\}", lambda m: str(names.get(m[1], m[0])), text)
+
+        body = fill("\n".join(step["body"])).encode()
+        headers = {"Content-Type": "application/x-ndjson" if "_bulk" in step["target"] else "application/json"}
+        headers.update(step["headers"])
+        if "_bulk" in step["target"] and body:
+            body += b"\n"
+        if headers.get("Content-Encoding") == "gzip":
+            body = gzip.compress(body)
+        status, text = self.request(step["method"], fill(step["target"]), body or None, headers if body else {})
+        try:
+            answer = json.loads(text) if text else None
+        except ValueError:
+            answer = text.decode(errors="replace")
+        if status != step["status"]:
+            raise Mismatch(f"status {status}, not {step['status']}: {text[:400].decode(errors='replace')}")
+        for check in step["checks"]:
+            self.check(fill(check), answer, names)
+
+    @staticmethod
+    def check(check, answer, names):
+        match = re.match(r"(\S+)\s*(:=|=|~)\s*(.*)$", check)
+        if not match:
+            raise Mismatch(f"cannot be read: {check}")
+        path, operation, wanted = match.groups()
+        if operation == ":=":
+            names[path] = find(answer, wanted.split("."))
+            if names[path] is MISSING:
+                raise Mismatch(f"{check}: found nothing")
+            return
+        found = find(answer, [] if path == "." else path.split("."))
+        shown = "nothing" if found is MISSING else json.dumps(found, ensure_ascii=False)
+        if operation == "~":
+            if found is MISSING or wanted not in str(found):
+                raise Mismatch(f"{check}: found {shown}")
+        elif wanted in ("?", "!"):
+            if (found is MISSING) != (wanted == "!"):
+                raise Mismatch(f"{check}: found {shown}")
+        elif found is MISSING or found != json.loads(wanted) or isinstance(found, bool) != isinstance(json.loads(wanted), bool):
+            raise Mismatch(f"{check}: found {shown}")
+
+    def run(self, case):
+        names = {"i": "t" + uuid.uuid4().hex[:10]}
+        try:
+            for step in case.steps:
+                try:
+                    self.step(step, names)
+                except Mismatch as problem:
+                    return f"line {step['line']}, {step['method']} {step['target']}: {problem}"
+            return None
+        finally:
+            self.clean(names["i"])
+
+    def clean(self, prefix):
+        status, text = self.request("GET", f"/_cat/indices/{prefix}*?format=json&h=index", None, {})
+        for row in json.loads(text) if status == 200 else []:
+            self.request("DELETE", "/" + row["index"], None, {})
+        self.request("DELETE", f"/_index_template/{prefix}*", None, {})
+
+
+def main():
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
+    here = pathlib.Path(__file__).parent / "cases"
+    files = [pathlib.Path(p) for p in sys.argv[2:]] or sorted(here.glob("*.txt"))
+    runner, passed, failed = Runner(sys.argv[1]), 0, 0
+    for case in (case for path in files for case in read_cases(path)):
+        problem = runner.run(case)
+        if problem is None:
+            passed += 1
+        else:
+            failed += 1
+            print(f"FAIL {case.name}\n     {problem}")
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+main()
