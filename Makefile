@@ -102,6 +102,7 @@ $(foreach d,$(DAEMONS),$(eval $(call daemon_rule,$(d))))
 TARS2C_FLAGS_K8stars := --prefix tars=k8stars
 TARS2C_FLAGS_RegistryK8s := --prefix tars=tarsk8s
 TARS2C_FLAGS_AdminRegK8s := --prefix tars=tarsk8s_admin
+TARS2C_FLAGS_NodeK8s := --prefix tars=tarsk8s_node
 
 $(GEN)/%.h $(GEN)/%.c: protocol/%.tars $(BIN)/tars2c
 	@mkdir -p $(@D)

@@ -93,6 +93,60 @@ void tars_args_write_request(const struct tars_function *f, int version, const v
 void tars_args_write_response(const struct tars_function *f, int version, struct tars_str request,
                               const void *args, struct tars_writer *body);
 
+/* ---- what generated code shares ----------------------------------------------------------------
+ */
+
+/* A member of a struct, for its JSON form. */
+struct tars_member {
+    const char *name; /* as the .tars file has it */
+    bool required;
+    size_t offset;
+    const struct tars_type *type;
+};
+
+/* Members of `value`, which has been initialised; unknown ones are passed over. */
+bool tars_struct_from_json(struct tars_json_reader *r, const struct tars_member *members,
+                           size_t count, void *value) TARS_MUSTCHECK;
+void tars_struct_to_json(struct tars_json_writer *w, const struct tars_member *members,
+                         size_t count, const void *value);
+
+/* Lists of any type: `value` is a `{ size_t len; T *at; }`. */
+bool tars_list_from_json(struct tars_json_reader *r, const struct tars_type *element,
+                         void *value) TARS_MUSTCHECK;
+void tars_list_to_json(struct tars_json_writer *w, const struct tars_type *element,
+                       const void *value);
+
+/*
+ * Maps of any type: `value` is a `{ size_t len; struct pair *at; }`, the key the first member of
+ * the pair. `compare` orders two pairs by key.
+ */
+struct tars_map_shape {
+    const struct tars_type *key;
+    const struct tars_type *value;
+    size_t pair_size;
+    size_t value_offset;
+    int (*compare)(const void *a, const void *b);
+};
+bool tars_map_from_json(struct tars_json_reader *r, const struct tars_map_shape *shape,
+                        void *value) TARS_MUSTCHECK;
+void tars_map_to_json(struct tars_json_writer *w, const struct tars_map_shape *shape,
+                      const void *value);
+
+/*
+ * The canonical order to write `len` pairs in: their indexes by ascending key, to be released with
+ * free(); NULL when they stand in that order already. Pairs with equal keys keep their order.
+ */
+size_t *tars_map_order(const void *pairs, size_t len, size_t pair_size,
+                       int (*compare)(const void *a, const void *b));
+/* Takes out pairs whose key comes again behind them (the last one wins); returns the new length. */
+size_t tars_map_unique(void *pairs, size_t len, size_t pair_size,
+                       int (*compare)(const void *a, const void *b));
+
+/* A hash goes on from `h`, 0 at first. Equal values give equal hashes (-0.0 and 0.0 too). */
+uint64_t tars_hash_integer(uint64_t h, int64_t v);
+uint64_t tars_hash_double(uint64_t h, double v);
+uint64_t tars_hash_str(uint64_t h, struct tars_str v);
+
 #ifdef __cplusplus
 }
 #endif
