@@ -47,5 +47,10 @@ static const struct daemon_carrier loop_carrier = {
 
 int daemon_main(int argc, char **argv, const struct daemon_info *info)
 {
+    if (info->adapter_count) {
+        log_error(info->name, "its code has Tars adapters, but calls daemon_main instead of "
+                              "daemon_tars_main");
+        return DAEMON_FAILED;
+    }
     return daemon_main_on(&loop_carrier, argc, argv, info);
 }
