@@ -14,8 +14,7 @@
 
 enum { KEEP_ALIVE_CHECK_MS = 2000 };
 
-/* ---- calls reach the loop
- * ------------------------------------------------------------------------ */
+/* ---- calls reach the loop ------------------------------------------------------------------- */
 
 static void run_call(struct loop_job *job)
 {
@@ -41,23 +40,21 @@ static void on_made_here(evutil_socket_t fd, short what, void *arg)
     take_made_here(arg);
 }
 
-/*
- * A call made in a callback waits for the callback to end, but needs no wake-up. What callbacks of
- * a client that has ended all its calls still ask for is dropped.
- */
+/* A call made in a callback waits for the callback to end, but needs no wake-up. */
 static void post_here(struct tars_client *client, struct rpc_call *call)
 {
-    if (client->life == RPC_CLIENT_CLOSED) {
-        call->release(call);
-        return;
-    }
     if (TAILQ_EMPTY(&client->made_here))
         event_active(client->made_here_event, EV_TIMEOUT, 0);
     TAILQ_INSERT_TAIL(&client->made_here, call, link);
 }
 
+/* What callbacks of a client that has ended all its calls still ask for is dropped. */
 void rpc_client_post(struct tars_client *client, struct rpc_call *call)
 {
+    if (client->life == RPC_CLIENT_CLOSED) {
+        call->release(call);
+        return;
+    }
     if (loop_here(client->loop)) {
         post_here(client, call);
         return;
@@ -66,8 +63,7 @@ void rpc_client_post(struct tars_client *client, struct rpc_call *call)
     loop_post(client->loop, &call->job);
 }
 
-/* ---- proxies
- * --------------------------------------------------------------------------------------- */
+/* ---- proxies -------------------------------------------------------------------------------- */
 
 struct tars_proxy *tars_proxy_get(struct tars_client *client, const char *object)
 {
@@ -134,8 +130,7 @@ const char *rpc_client_object_setting(const struct tars_client *client, const ch
     return tars_conf_get(client->settings, path, "");
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------ */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static void begin(void *arg)
 {
@@ -250,7 +245,6 @@ static void end(void *arg)
     client->life = RPC_CLIENT_CLOSING;
     loop_timer_clear(client->loop, &client->keep_alive);
     stop_proxies(client);
-    loop_run_pending(client->loop);
     client->life = RPC_CLIENT_CLOSED;
     take_made_here(client);
     loop_run_pending(client->loop);
@@ -275,7 +269,10 @@ void tars_client_free(struct tars_client *client)
         return;
     if (client->report && rpc_hooks.client_closing)
         rpc_hooks.client_closing(client->report);
-    loop_call_wait(client->loop, end, client);
+    if (client->own_loop)
+        loop_call_wait(client->loop, end, client);
+    else
+        end(client);
     if (client->report && rpc_hooks.client_free)
         rpc_hooks.client_free(client->report);
     loop_free(client->loop);

@@ -18,6 +18,8 @@
 
 struct event;
 
+enum rpc_client_life { RPC_CLIENT_OPEN = 0, RPC_CLIENT_CLOSING, RPC_CLIENT_CLOSED };
+
 struct tars_client {
     struct rpc_client_conf conf;
     struct tars_conf *settings; /* for objects' own keys (TLS, access keys); loop thread */
@@ -38,8 +40,9 @@ struct tars_client {
     struct rpc_call_list made_here;   /* calls made on the loop's own thread, not taken yet */
     struct event *made_here_event;
     struct loop_timer keep_alive;
-    enum { RPC_CLIENT_OPEN = 0, RPC_CLIENT_CLOSING, RPC_CLIENT_CLOSED } life;
-    void *report; /* of rpc_hooks; NULL: nothing is reported */
+
+    _Atomic int life;       /* enum rpc_client_life, set by the loop */
+    _Atomic(void *) report; /* of rpc_hooks; NULL: nothing is reported */
 };
 
 /* With settings that were read before (taken over), on a loop of its own when `base` is NULL.

@@ -159,17 +159,6 @@ static char *read_cache_file(const struct tars_conf *conf)
     return xasprintf("%s/%s.%s.endpoints", path, app, server);
 }
 
-static char *read_module(const struct tars_conf *conf)
-{
-    const char *module = application_key(conf, "/client<modulename>");
-    const char *app = application_key(conf, "/server<app>");
-    const char *server = application_key(conf, "/server<server>");
-
-    if (module)
-        return xstrdup(module);
-    return app && server ? xasprintf("%s.%s", app, server) : NULL;
-}
-
 void rpc_client_conf_init(struct rpc_client_conf *s, const struct tars_conf *conf)
 {
     const char *node;
@@ -179,7 +168,6 @@ void rpc_client_conf_init(struct rpc_client_conf *s, const struct tars_conf *con
     if (!conf)
         return;
     s->locator = copy_or_null(application_key(conf, "/client<locator>"));
-    s->module = read_module(conf);
     node = application_key(conf, "/server<nodename>");
     node = node ? node : application_key(conf, "/server<localip>");
     node = node ? node : application_key(conf, "/client<localip>");
@@ -191,7 +179,6 @@ void rpc_client_conf_init(struct rpc_client_conf *s, const struct tars_conf *con
 void rpc_client_conf_clear(struct rpc_client_conf *s)
 {
     free(s->locator);
-    free(s->module);
     free(s->node_name);
     free(s->set);
     free(s->cache_file);

@@ -13,7 +13,6 @@
 /* Times in ms. In the comments: the key under /tars/application/client and its default. */
 struct rpc_client_conf {
     char *locator;    /* locator; NULL: none */
-    char *module;     /* modulename: who we are in reports */
     char *node_name;  /* server<nodename>, else server<localip> */
     char *set;        /* setdivision, when enableset is y; else NULL */
     char *cache_file; /* <server<datapath>>/<App.Server>.endpoints; NULL: none */

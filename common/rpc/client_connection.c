@@ -136,8 +136,7 @@ static bool is_udp(const struct rpc_connection *c)
     return c->endpoint.transport == TARS_UDP;
 }
 
-/* ---- end
- * ----------------------------------------------------------------------------------------- */
+/* ---- end ------------------------------------------------------------------------------------ */
 
 static void free_it(struct rpc_connection *c)
 {
@@ -250,8 +249,7 @@ static void fail_peer(struct rpc_connection *c, const char *reason)
     close_it(c, RPC_END_PEER, TARS_RET_CLIENT_DECODE, reason);
 }
 
-/* ---- output
- * -------------------------------------------------------------------------------------- */
+/* ---- output --------------------------------------------------------------------------------- */
 
 static void encode(struct rpc_connection *c, struct rpc_call *call)
 {
@@ -381,8 +379,7 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
     leave(c);
 }
 
-/* ---- input
- * --------------------------------------------------------------------------------------- */
+/* ---- input ---------------------------------------------------------------------------------- */
 
 /*
  * Tars protocol: answers of the TUP versions are request packets. Which of the two a frame is can
@@ -582,8 +579,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     leave(c);
 }
 
-/* ---- connecting
- * ---------------------------------------------------------------------------------- */
+/* ---- connecting ----------------------------------------------------------------------------- */
 
 static void authenticate(struct rpc_connection *c)
 {
@@ -790,8 +786,7 @@ struct rpc_connection *rpc_connection_new(const struct rpc_connection_setup *set
     return c;
 }
 
-/* ---- for the owner
- * ------------------------------------------------------------------------------- */
+/* ---- for the owner -------------------------------------------------------------------------- */
 
 void rpc_connection_close(struct rpc_connection *c, int32_t code, const char *reason)
 {

@@ -257,8 +257,7 @@ bool rpc_node_send(struct rpc_node *n, struct rpc_call *call, int64_t now_ms)
     return rpc_connection_send(take_connection(n), call);
 }
 
-/* ---- results
- * ------------------------------------------------------------------------------------- */
+/* ---- results -------------------------------------------------------------------------------- */
 
 /* A connection that stayed silent since the call went out may lead nowhere: new calls get another
  * one, while this one may still bring its answers. */

@@ -14,8 +14,7 @@
 
 static void route(struct tars_proxy *p, struct rpc_call *call, int32_t code, const char *reason);
 
-/* ---- the end of a call
- * --------------------------------------------------------------------------- */
+/* ---- the end of a call ---------------------------------------------------------------------- */
 
 static const char *code_text(int32_t code)
 {
@@ -65,12 +64,12 @@ static void count_end(struct rpc_client_counters *counters, int32_t code)
 
 static void report_end(const struct rpc_call *call, int32_t code)
 {
-    const struct tars_client *client = call->proxy->client;
+    void *report = call->proxy->client->report;
     const struct tars_endpoint *endpoint = call->node ? rpc_node_endpoint(call->node) : NULL;
 
-    if (!client->report || !rpc_hooks.client_call)
+    if (!report || !rpc_hooks.client_call)
         return;
-    rpc_hooks.client_call(client->report,
+    rpc_hooks.client_call(report,
                           &(struct rpc_client_call){
                               .object = tars_str(call->proxy->object),
                               .function = call->function,
@@ -162,8 +161,7 @@ static void on_timeout(struct loop_timer *timer)
     end(call, TARS_RET_TIMEOUT, reason, NULL);
 }
 
-/* ---- choosing an endpoint
- * ------------------------------------------------------------------------ */
+/* ---- choosing an endpoint ------------------------------------------------------------------- */
 
 struct choice {
     const struct tars_proxy *proxy;
@@ -248,8 +246,7 @@ void rpc_proxy_take(struct rpc_call *call)
     TAILQ_INSERT_TAIL(&p->waiting, call, link);
 }
 
-/* ---- endpoints
- * ------------------------------------------------------------------------------------ */
+/* ---- endpoints ------------------------------------------------------------------------------ */
 
 static void make_tls(struct tars_proxy *p)
 {
@@ -389,8 +386,7 @@ static const struct rpc_discovery_events discovery_events = {
     .hopeless = on_hopeless,
 };
 
-/* ---- pushes
- * ----------------------------------------------------------------------------------------- */
+/* ---- pushes --------------------------------------------------------------------------------- */
 
 /* Tars protocol: the status of a push names its function. */
 static void on_pushed(void *user, const struct rpc_response *push)
@@ -402,8 +398,7 @@ static void on_pushed(void *user, const struct rpc_response *push)
         p->on_push(p->push_user, function ? *function : tars_str(NULL), push->body);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static bool parse_name(struct tars_proxy *p, struct tars_error *error)
 {
@@ -516,8 +511,7 @@ void rpc_proxy_stop(struct tars_proxy *p)
     p->count = 0;
 }
 
-/* ---- keeping connections alive
- * ---------------------------------------------------------------------- */
+/* ---- keeping connections alive -------------------------------------------------------------- */
 
 static void on_ping(void *user, const struct tars_result *result, struct tars_str body)
 {
@@ -543,8 +537,7 @@ void rpc_proxy_keep_alive(struct tars_proxy *p, int32_t idle_ms)
     }
 }
 
-/* ---- settings
- * ---------------------------------------------------------------------------------------- */
+/* ---- settings ------------------------------------------------------------------------------- */
 
 void tars_proxy_timeout_ms(struct tars_proxy *p, int32_t timeout_ms)
 {

@@ -20,8 +20,7 @@ enum { LOOP_GRACE_MS = 5000 };
 
 static const struct tars_call_options no_options;
 
-/* ---- making a call
- * ------------------------------------------------------------------------------- */
+/* ---- making a call -------------------------------------------------------------------------- */
 
 static int32_t timeout_of(const struct tars_proxy *p, const struct tars_call_options *o,
                           bool blocking)
@@ -173,8 +172,7 @@ static void post_raw(struct rpc_call *call, struct tars_str body, const struct t
     rpc_client_post(call->proxy->client, call);
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 static int64_t integer_at(const struct tars_type *type, const void *value)
 {
@@ -221,8 +219,7 @@ static void read_values(const struct tars_proxy *p, const struct tars_function *
              "calling %s %s: the answer cannot be read: %.150s", p->object, f->name, error.text);
 }
 
-/* ---- asynchronous, typed
- * --------------------------------------------------------------------------- */
+/* ---- asynchronous, typed -------------------------------------------------------------------- */
 
 struct typed_call {
     struct rpc_call call;
@@ -266,8 +263,7 @@ void tars_proxy_call_async(struct tars_proxy *p, const struct tars_function *fun
     post_typed(call, function, args, o);
 }
 
-/* ---- asynchronous, raw
- * ------------------------------------------------------------------------------- */
+/* ---- asynchronous, raw ---------------------------------------------------------------------- */
 
 struct raw_call {
     struct rpc_call call;
@@ -301,8 +297,7 @@ void tars_proxy_call_raw(struct tars_proxy *p, const char *function, struct tars
     post_raw(call, body, o);
 }
 
-/* ---- blocking
- * ------------------------------------------------------------------------------------------ */
+/* ---- blocking ------------------------------------------------------------------------------- */
 
 /*
  * Shared by the waiting thread and the loop. While the thread waits, the loop may write to its

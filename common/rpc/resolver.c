@@ -71,7 +71,7 @@ bool rpc_address_numeric(const struct tars_endpoint *endpoint, struct rpc_addres
     return false;
 }
 
-/* ---- helper thread ------------------------------------------------------------------------- */
+/* ---- helper thread -------------------------------------------------------------------------- */
 
 static void ask_system(struct rpc_lookup *lookup)
 {
@@ -155,7 +155,7 @@ static void *helper(void *arg)
     return NULL;
 }
 
-/* ---- loop thread --------------------------------------------------------------------------- */
+/* ---- loop thread ---------------------------------------------------------------------------- */
 
 static void finish(struct rpc_lookup *lookup)
 {

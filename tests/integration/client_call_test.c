@@ -56,8 +56,7 @@ static double metric(const char *name)
     return metric_value;
 }
 
-/* ---- plain calls
- * --------------------------------------------------------------------------------- */
+/* ---- plain calls ---------------------------------------------------------------------------- */
 
 START_TEST(a_blocking_call_brings_the_answer)
 {
@@ -201,8 +200,7 @@ START_TEST(a_one_way_call_is_sent_and_does_not_wait)
 }
 END_TEST
 
-/* ---- callbacks
- * ------------------------------------------------------------------------------------ */
+/* ---- callbacks ------------------------------------------------------------------------------ */
 
 struct ends {
     _Atomic int count, good;
@@ -365,8 +363,54 @@ START_TEST(a_client_works_on_the_programs_own_loop)
 }
 END_TEST
 
-/* ---- failures
- * ---------------------------------------------------------------------------------------- */
+static void *turn_twice(void *base)
+{
+    event_base_loop(base, EVLOOP_ONCE);
+    event_base_loop(base, EVLOOP_ONCE);
+    return NULL;
+}
+
+START_TEST(a_loop_whose_thread_has_ended_does_not_hold_up_the_free)
+{
+    struct peer *peer = peer_start(read_only, NULL);
+    struct event_base *base = event_base_new();
+    struct tars_client *own = tars_client_new_on(base, NULL);
+    struct tars_proxy *proxy = tars_proxy_get(own, peer_object(peer, "Demo.Echo.EchoObj"));
+    struct ends e = {.proxy = proxy, .again = 1};
+    pthread_t thread;
+
+    tars_proxy_call_raw(proxy, "echo", tars_str("x"), NULL, on_end, &e);
+    pthread_create(&thread, NULL, turn_twice, base);
+    pthread_join(thread, NULL);
+    tars_client_free(own);
+    ck_assert_int_eq(e.count, 2);
+    event_base_free(base);
+    peer_stop(peer);
+}
+END_TEST
+
+START_TEST(idle_connections_are_pinged_when_that_is_configured)
+{
+    struct seen seen = {0};
+    struct peer *peer = peer_start(note_and_echo, &seen);
+    struct rpc_client_conf settings;
+    struct tars_client *own;
+    struct tars_proxy *proxy;
+
+    rpc_client_conf_init(&settings, NULL);
+    settings.keep_alive_ms = 100;
+    own = rpc_client_new(&settings, NULL, NULL);
+    proxy = tars_proxy_get(own, peer_object(peer, "Demo.Echo.EchoObj"));
+    ck_assert_int_eq(tars_proxy_ping(proxy, 1000).error, 0);
+    ck_assert(tk_eventually(seen.requests >= 2, 5000));
+    ck_assert_str_eq(seen.function, "tars_ping");
+    ck_assert_int_eq(seen.packet_type, RPC_NORMAL);
+    tars_client_free(own);
+    peer_stop(peer);
+}
+END_TEST
+
+/* ---- failures ------------------------------------------------------------------------------- */
 
 static void answer_code(void *user, int fd, unsigned nth)
 {
@@ -511,6 +555,8 @@ static Suite *suite(void)
     tcase_add_test(t, freeing_the_client_ends_every_call_once);
     tcase_add_test(t, calls_made_by_callbacks_of_a_closing_client_end_too);
     tcase_add_test(t, a_client_works_on_the_programs_own_loop);
+    tcase_add_test(t, a_loop_whose_thread_has_ended_does_not_hold_up_the_free);
+    tcase_add_test(t, idle_connections_are_pinged_when_that_is_configured);
     tcase_add_test(t, a_code_of_the_server_is_the_result_with_its_text);
     tcase_add_test(t, a_servants_own_code_does_not_put_the_endpoint_aside);
     tcase_add_test(t, a_call_without_answer_times_out_in_time);

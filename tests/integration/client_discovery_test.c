@@ -200,8 +200,7 @@ static char ask(const char *body, int32_t timeout_ms)
     return last.error == 0 && answer.len == 1 ? *answer.at : '!';
 }
 
-/* ---- lists
- * ------------------------------------------------------------------------------------------ */
+/* ---- lists ---------------------------------------------------------------------------------- */
 
 START_TEST(an_object_is_found_by_name_and_calls_spread)
 {
@@ -377,8 +376,7 @@ START_TEST(an_answer_that_is_no_list_counts_as_a_failure)
 }
 END_TEST
 
-/* ---- several registries
- * -------------------------------------------------------------------------------- */
+/* ---- several registries --------------------------------------------------------------------- */
 
 static void use_two(const char *first)
 {
@@ -426,8 +424,7 @@ START_TEST(a_registry_that_hangs_does_not_use_up_the_callers_time)
 }
 END_TEST
 
-/* ---- the cache file
- * ------------------------------------------------------------------------------------- */
+/* ---- the cache file ------------------------------------------------------------------------- */
 
 START_TEST(a_program_starts_from_its_cache_file_while_every_registry_is_down)
 {
@@ -449,8 +446,7 @@ START_TEST(a_program_starts_from_its_cache_file_while_every_registry_is_down)
 }
 END_TEST
 
-/* ---- fail-over
- * -------------------------------------------------------------------------------------------- */
+/* ---- fail-over ------------------------------------------------------------------------------ */
 
 START_TEST(a_server_that_dies_costs_no_call_that_was_not_sent_to_it)
 {

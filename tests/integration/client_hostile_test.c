@@ -66,8 +66,7 @@ static double metric(const char *name)
     return metric_value;
 }
 
-/* ---- answers that are not what was asked for
- * ------------------------------------------------------ */
+/* ---- answers that are not what was asked for ------------------------------------------------ */
 
 /* A good answer between wrong ones: unknown ids, the same answer twice, a late one. */
 static void answer_with_noise(void *user, int fd, unsigned nth)
@@ -274,8 +273,7 @@ START_TEST(the_limit_for_answers_holds)
 }
 END_TEST
 
-/* ---- closing
- * ------------------------------------------------------------------------------------------ */
+/* ---- closing -------------------------------------------------------------------------------- */
 
 static void close_first(void *user, int fd, unsigned nth)
 {
@@ -384,8 +382,7 @@ START_TEST(a_reconnect_notice_moves_new_calls_and_lets_old_ones_finish)
 }
 END_TEST
 
-/* ---- pushes
- * ------------------------------------------------------------------------------------------- */
+/* ---- pushes --------------------------------------------------------------------------------- */
 
 static void push_and_echo(void *user, int fd, unsigned nth)
 {
@@ -434,8 +431,7 @@ START_TEST(pushes_without_a_callback_are_ignored)
 }
 END_TEST
 
-/* ---- limits
- * ------------------------------------------------------------------------------------------- */
+/* ---- limits --------------------------------------------------------------------------------- */
 
 static void never_accepts_data(void *user, int fd, unsigned nth)
 {
@@ -499,8 +495,7 @@ START_TEST(too_many_asynchronous_calls_are_refused_as_overload)
 }
 END_TEST
 
-/* ---- versions and typed calls
- * -------------------------------------------------------------------------- */
+/* ---- versions and typed calls --------------------------------------------------------------- */
 
 struct add_args {
     int32_t ret, a, b, sum;
@@ -633,8 +628,7 @@ START_TEST(a_typed_callback_gets_the_values_or_defaults_with_an_error)
 }
 END_TEST
 
-/* ---- authentication, UDP, unix sockets
- * -------------------------------------------------------------------- */
+/* ---- authentication, UDP, unix sockets ------------------------------------------------------ */
 
 static void want_auth(void *user, int fd, unsigned nth)
 {

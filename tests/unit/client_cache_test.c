@@ -183,7 +183,6 @@ START_TEST(the_start_up_file_sets_names_sets_and_numbers)
 
     ck_assert_str_eq(s.set, "a.b.c");
     ck_assert_str_eq(s.node_name, "n1");
-    ck_assert_str_eq(s.module, "Demo.Echo");
     ck_assert_str_eq(s.cache_file, "/data/Demo.Echo.endpoints");
     ck_assert_int_eq(s.sync_timeout_ms, 100);
     ck_assert_int_eq(s.refresh_ms, 5000);    /* the smallest */
