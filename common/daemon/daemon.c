@@ -132,7 +132,7 @@ static void raise_open_files(struct daemon *d)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return;
     if (limit.rlim_max < wanted) {
-        log_warn(d->info->name, "open-files is %llu, but the system allows this process only %llu",
+        log_info(d->info->name, "open-files is %llu, but the system allows this process only %llu",
                  (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
         wanted = limit.rlim_max;
     }
