@@ -50,7 +50,7 @@ struct tars_server {
     struct server_worker **workers;
     unsigned worker_count;
     _Atomic int64_t connections; /* over all adapters */
-    enum server_state state;
+    _Atomic(enum server_state) state;
     _Atomic bool stop_wanted;
     _Atomic int64_t drain_ms; /* how long running calls may take once a stop is wanted */
     struct loop_job stop_job;

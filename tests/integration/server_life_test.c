@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Start, stop and administration of a server. */
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "serverkit.h"
+#include "testkit.h"
+
+static struct tars_server *server;
+
+static void open_server(void)
+{
+    server = sk_server("", "");
+}
+
+static void close_server(void)
+{
+    tars_server_free(server);
+}
+
+/* ---- stop --------------------------------------------------------------------------------------
+ */
+
+enum { CALLERS = 8 };
+
+struct caller {
+    pthread_t thread;
+    int fd;
+    int answered, unanswered;
+};
+
+/* Calls as fast as it can, one at a time, until the server closes. */
+static void *call_until_closed(void *arg)
+{
+    struct caller *c = arg;
+    struct rpc_request q = sk_request("sleep");
+    q.body = tars_str_n("\x10\x03", 2); /* 3 ms */
+    for (;;) {
+        q.id++;
+        if (!sk_send(c->fd, &q))
+            return NULL;
+        struct sk_answer a = sk_receive(c->fd, 5000);
+        if (!a.came) {
+            c->unanswered++;
+            return NULL;
+        }
+        ck_assert_int_eq(a.packet.id, q.id);
+        ck_assert_int_eq(a.packet.ret, 0);
+        c->answered++;
+        sk_free(&a);
+    }
+}
+
+START_TEST(a_stop_under_load_answers_every_call_that_it_took)
+{
+    struct caller callers[CALLERS] = {0};
+    int answered = 0;
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i].fd = sk_connect(server);
+        pthread_create(&callers[i].thread, NULL, call_until_closed, &callers[i]);
+    }
+    tk_sleep(300);
+    int64_t begin = tk_ms();
+    tars_server_stop(server, 3000);
+    ck_assert_int_lt(tk_ms() - begin, 2500);
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(callers[i].thread, NULL);
+        answered += callers[i].answered;
+        close(callers[i].fd);
+    }
+    ck_assert_int_gt(answered, CALLERS);
+    ck_assert_double_eq(sk_metric(server, "tars_calls_total", "Shapes"), answered);
+}
+END_TEST
+
+START_TEST(a_stop_waits_for_running_calls_and_their_answers_arrive)
+{
+    int fd = sk_connect(server);
+    struct rpc_request q = sk_request("sleep");
+    q.body = sk_int_body(400);
+    ck_assert(sk_send(fd, &q));
+    tk_sleep(50);
+    tars_server_stop(server, 3000);
+    struct sk_answer a = sk_receive(fd, 3000);
+    ck_assert(a.came);
+    ck_assert_int_eq(sk_ret(&a), 400);
+    ck_assert(tk_closed(fd, 1000));
+    sk_free(&a);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_stop_ends_calls_that_nobody_answers_when_the_time_is_up)
+{
+    int fd = sk_connect(server);
+    struct rpc_request q = sk_request("never");
+    q.timeout_ms = 60000;
+    ck_assert(sk_send(fd, &q));
+    tk_sleep(50);
+    int64_t begin = tk_ms();
+    tars_server_stop(server, 200);
+    ck_assert_int_lt(tk_ms() - begin, 2000);
+    struct sk_answer a = sk_receive(fd, 3000);
+    ck_assert(a.came);
+    ck_assert_int_eq(a.packet.ret, TARS_RET_QUEUE_TIMEOUT);
+    sk_free(&a);
+    close(fd);
+    ck_assert(sk_answer_never()); /* it can see that, and its answer harms nobody */
+}
+END_TEST
+
+START_TEST(a_stop_sends_no_notice_to_connections_it_only_closes)
+{
+    int idle = sk_connect(server), half = sk_connect(server);
+    struct rpc_request q = sk_request("tars_ping");
+    char byte;
+    ck_assert_int_eq(sk_call(idle, &q), 0);
+    ck_assert(tk_send(half, "\x00\x00\x00\x50\x10", 5));
+    tk_sleep(20);
+    tars_server_stop(server, 3000);
+    ck_assert_int_eq(recv(idle, &byte, 1, 0), 0); /* the end, and no byte before it */
+    ck_assert(tk_closed(half, 1000));
+    close(idle);
+    close(half);
+}
+END_TEST
+
+START_TEST(stopping_twice_and_freeing_is_harmless)
+{
+    tars_server_stop(server, 100);
+    tars_server_stop(server, 100);
+}
+END_TEST
+
+/* ---- administration -----------------------------------------------------------------------------
+ */
+
+static struct sk_answer ask_admin(const char *function, const char *command)
+{
+    int fd = tk_connect(tars_server_port(server, "AdminObj"));
+    struct rpc_request q = sk_request(function);
+    q.servant = tars_str("AdminObj");
+    if (command)
+        q.body = sk_text_body(command);
+    ck_assert(sk_send(fd, &q));
+    struct sk_answer a = sk_receive(fd, 5000);
+    ck_assert(a.came);
+    ck_assert_int_eq(a.packet.ret, 0);
+    close(fd);
+    return a;
+}
+
+/* The text that notify answers; lives until the process ends. */
+static const char *notify(const char *command)
+{
+    struct sk_answer a = ask_admin("notify", command);
+    struct tars_str text;
+    struct tars_reader r;
+    tars_reader_init(&r, a.packet.body.at, a.packet.body.len, NULL);
+    ck_assert(tars_read_str(&r, 0, TARS_REQUIRE, &text));
+    const char *copy = tk_text("%" TARS_STR_FMT, TARS_STR_ARG(text));
+    sk_free(&a);
+    return copy;
+}
+
+static void reload(void *self, struct tars_str argument, struct tars_writer *answer)
+{
+    ++*(int *)self;
+    tars_writer_append(answer, "got ", 4);
+    tars_writer_append(answer, argument.at, argument.len);
+}
+
+START_TEST(commands_answer_in_the_form_that_consoles_know)
+{
+    static int runs;
+    tars_server_command(server, "reload", reload, &runs);
+    ck_assert_str_eq(notify("reload all  now "),
+                     "[notify prefix object num:1]\n[1]:got all  now\n");
+    ck_assert_int_eq(runs, 1);
+    ck_assert_str_eq(notify("no.such.command"), "");
+    ck_assert_ptr_nonnull(strstr(notify("tars.viewversion"), "[1]:$" TARSC_VERSION "$"));
+    ck_assert_ptr_nonnull(strstr(notify("tars.help"), "tars.viewstatus\r\n"));
+    ck_assert_ptr_nonnull(strstr(notify("tars.help"), "reload\r\n"));
+    ck_assert_ptr_nonnull(strstr(notify("tars.connection"), "[adater:AdminAdapter] [connections:"));
+    ck_assert_ptr_nonnull(strstr(notify("tars.viewstatus"), "Demo.ShapeServer.ShapesObj"));
+    ck_assert_ptr_nonnull(strstr(notify("tars.setloglevel ERROR"), "set log level [ERROR] ok"));
+    ck_assert_ptr_nonnull(strstr(notify("tars.setloglevel"), "set log level [] error"));
+    ck_assert_ptr_nonnull(strstr(notify("tars.closecout maybe"), "error"));
+    ck_assert_ptr_nonnull(strstr(notify("tars.closecore yes"), "ok"));
+}
+END_TEST
+
+START_TEST(pid_is_the_processes_and_the_long_name_is_understood)
+{
+    struct sk_answer a = ask_admin("getPid", NULL);
+    struct tars_reader r;
+    int64_t pid;
+    tars_reader_init(&r, a.packet.body.at, a.packet.body.len, NULL);
+    ck_assert(tars_read_int64(&r, 0, TARS_REQUIRE, &pid));
+    ck_assert_int_eq(pid, getpid());
+    sk_free(&a);
+    int fd = tk_connect(tars_server_port(server, "AdminObj"));
+    struct rpc_request q = sk_request("tars_ping");
+    q.servant = tars_str("Demo.ShapeServer.AdminObj");
+    ck_assert_int_eq(sk_call(fd, &q), 0);
+    q.servant = tars_str("AdminObj");
+    int other = sk_connect(server); /* AdminObj answers on its own port only */
+    ck_assert_int_eq(sk_call(other, &q), TARS_RET_NO_SERVANT);
+    close(fd);
+    close(other);
+}
+END_TEST
+
+START_TEST(shutdown_is_answered_before_the_server_ends)
+{
+    struct sk_answer a = ask_admin("shutdown", NULL);
+    sk_free(&a);
+    tars_server_stop(server, 1000); /* joins the stop that has begun */
+    ck_assert(!tk_port_open(sk_port(server)));
+}
+END_TEST
+
+/* ---- start -------------------------------------------------------------------------------------
+ */
+
+static bool starts(const char *endpoint, const char *adapter, const char *lines, char *why)
+{
+    struct tars_error error = {0};
+    struct tars_conf *conf = sk_conf(endpoint, adapter, lines);
+    struct tars_server *s = tars_server_new_conf(conf);
+    sk_serve(s);
+    bool ok = tars_server_start(s, &error);
+    snprintf(why, sizeof error.text, "%s", error.text);
+    tars_server_free(s);
+    tars_conf_free(conf);
+    return ok;
+}
+
+START_TEST(a_bad_configuration_is_refused_with_the_key)
+{
+    static const struct {
+        const char *endpoint, *adapter, *server, *names;
+    } rows[] = {
+        {"tcp -h 127.0.0.1 -p x", "", "", "endpoint"},
+        {"tcp -h 127.0.0.1 -p 1 -e 1", "", "", "accesskey"},
+        {"ssl -h 127.0.0.1 -p 1", "", "", "cert"},
+        {"ssl -h 127.0.0.1 -p 1", "cert=/no/file\nkey=/no/file", "", "/no/file"},
+        {"tcp -h 127.0.0.1 -p 1", "maxconns=none", "", "maxconns"},
+        {"tcp -h 127.0.0.1 -p 1", "allow=300.1.1.1/8", "", "300.1.1.1/8"},
+        {"tcp -h 127.0.0.1 -p 1", "protocol=http", "", "http"},
+        {"tcp -h 127.0.0.1 -p 1", "", "workers=many", "workers"},
+        {"tcp -h 127.0.0.1 -p 1", "", "maxPackageLength=200000000", "maxPackageLength"},
+        {"tcp -h no.such.host.invalid -p 1", "", "", "no.such.host.invalid"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char why[512];
+        ck_assert_msg(!starts(rows[i].endpoint, rows[i].adapter, rows[i].server, why), "row %zu",
+                      i);
+        ck_assert_msg(strstr(why, rows[i].names) != NULL, "\"%s\" lacks %s", why, rows[i].names);
+    }
+}
+END_TEST
+
+START_TEST(a_port_in_use_is_noticed_also_when_its_owner_shares_it)
+{
+    char why[512];
+    ck_assert(!starts(tk_text("tcp -h 127.0.0.1 -p %u", sk_port(server)), "", "", why));
+    ck_assert_ptr_nonnull(strstr(why, "in use"));
+    ck_assert_ptr_nonnull(strstr(why, "ShapesObjAdapter"));
+}
+END_TEST
+
+START_TEST(a_servant_without_adapter_is_an_error_that_says_what_to_write)
+{
+    struct tars_error error = {0};
+    struct tars_conf *conf = sk_conf("tcp -h 127.0.0.1 -p 1", "", "");
+    struct tars_server *s = tars_server_new_conf(conf);
+    tars_server_serve_raw(s, "MissingObj", NULL, NULL);
+    ck_assert(!tars_server_start(s, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "servant=Demo.ShapeServer.MissingObj"));
+    tars_server_free(s);
+    tars_conf_free(conf);
+}
+END_TEST
+
+START_TEST(arguments_are_checked_by_run)
+{
+    char program[] = "prog", version[] = "--version", none[] = "--nothing",
+         file[] = "--config=/no/such.conf";
+    char *just_version[] = {program, version, NULL}, *unknown[] = {program, none, NULL},
+         *missing[] = {program, file, NULL};
+    ck_assert_int_eq(tars_server_run(tars_server_new(2, just_version)), 0);
+    ck_assert_int_eq(tars_server_run(tars_server_new(2, unknown)), 2);
+    ck_assert_int_eq(tars_server_run(tars_server_new(2, missing)), 2);
+    ck_assert_int_eq(tars_server_run(tars_server_new(1, just_version)), 2);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("server_life");
+    TCase *t = tcase_create("life");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, open_server, close_server);
+    tcase_add_test(t, a_stop_under_load_answers_every_call_that_it_took);
+    tcase_add_test(t, a_stop_waits_for_running_calls_and_their_answers_arrive);
+    tcase_add_test(t, a_stop_ends_calls_that_nobody_answers_when_the_time_is_up);
+    tcase_add_test(t, a_stop_sends_no_notice_to_connections_it_only_closes);
+    tcase_add_test(t, stopping_twice_and_freeing_is_harmless);
+    tcase_add_test(t, commands_answer_in_the_form_that_consoles_know);
+    tcase_add_test(t, pid_is_the_processes_and_the_long_name_is_understood);
+    tcase_add_test(t, shutdown_is_answered_before_the_server_ends);
+    tcase_add_test(t, a_port_in_use_is_noticed_also_when_its_owner_shares_it);
+    suite_add_tcase(suite, t);
+    t = tcase_create("start");
+    tcase_add_test(t, a_bad_configuration_is_refused_with_the_key);
+    tcase_add_test(t, a_servant_without_adapter_is_an_error_that_says_what_to_write);
+    tcase_add_test(t, arguments_are_checked_by_run);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
