@@ -12,7 +12,12 @@
 #include "rpc/hooks.h"
 #include "rpc/proxy.h"
 
-enum { KEEP_ALIVE_CHECK_MS = 2000 };
+enum {
+    KEEP_ALIVE_CHECK_MS = 2000,
+    /* memory that a decoded answer may take: so much, and more per byte of the answers' limit */
+    VALUES_FIRST = 1024 * 1024,
+    VALUES_PER_BYTE = 8
+};
 
 /* ---- calls reach the loop ------------------------------------------------------------------- */
 
@@ -136,10 +141,11 @@ static void begin(void *arg)
 {
     struct tars_client *client = arg;
     struct event_base *base = loop_base(client->loop);
+    size_t limit = VALUES_FIRST + VALUES_PER_BYTE * (size_t)client->conf.response_limit;
 
     client->resolver = rpc_resolver_new(base);
-    client->scratch = tars_arena_new(0);
-    client->values = tars_arena_new(0);
+    client->scratch = tars_arena_new(limit);
+    client->values = tars_arena_new(limit);
     client->made_here_event = event_new(base, -1, 0, on_made_here, client);
     if (client->conf.cache_file)
         client->cache = rpc_endpoint_cache_new(client->conf.cache_file);
