@@ -5,6 +5,8 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
+#include "Auth.h"
+
 enum { SHA1_HEX = 40, MD5_HEX = 32, DES_KEY = 24 };
 
 /* The codes of AUTH_STATE, for log lines. */
@@ -64,10 +66,13 @@ bool rpc_auth_write(const struct rpc_auth_key *key, int64_t now_s, struct tars_w
     uint8_t signature[RPC_AUTH_SIGNATURE];
     if (!rpc_auth_sign(key, now_s, signature))
         return false;
-    tars_write_str(body, 1, key->object);
-    tars_write_str(body, 2, key->access_key);
-    tars_write_int64(body, 3, now_s);
-    tars_write_str(body, 5, tars_str_n(signature, sizeof signature));
+    struct tarsf_basic_auth_package p;
+    tarsf_basic_auth_package_init(&p);
+    p.s_obj_name = key->object;
+    p.s_access_key = key->access_key;
+    p.i_time = now_s;
+    p.s_signature = tars_str_n(signature, sizeof signature);
+    tarsf_basic_auth_package_write_fields(body, &p);
     return true;
 }
 
@@ -79,27 +84,22 @@ static bool same_secret(struct tars_str a, struct tars_str b)
 bool rpc_auth_check(const struct rpc_auth_key *key, struct tars_str body, int64_t now_s,
                     struct tars_error *error)
 {
-    struct tars_str object, access_key, signature = {0}, method = tars_str("sha1");
-    int64_t time_s;
     struct tars_reader r;
+    struct tarsf_basic_auth_package p;
     tars_reader_init(&r, body.at, body.len, NULL);
-    if (!tars_read_str(&r, 1, TARS_REQUIRE, &object) ||
-        !tars_read_str(&r, 2, TARS_REQUIRE, &access_key) ||
-        !tars_read_int64(&r, 3, TARS_REQUIRE, &time_s) ||
-        !tars_read_str(&r, 4, TARS_OPTIONAL, &method) ||
-        !tars_read_str(&r, 5, TARS_OPTIONAL, &signature))
+    if (!tarsf_basic_auth_package_read_fields(&r, &p))
         return tars_fail(error, AUTH_PROTO_ERR, "authentication: the packet cannot be read");
-    if (!tars_str_equal(object, key->object))
+    if (!tars_str_equal(p.s_obj_name, key->object))
         return tars_fail(error, AUTH_WRONG_OBJ, "authentication: for another object");
-    if (!same_secret(access_key, key->access_key))
+    if (!same_secret(p.s_access_key, key->access_key))
         return tars_fail(error, AUTH_WRONG_AK, "authentication: unknown access key");
-    if (time_s < now_s - RPC_AUTH_WINDOW_S || time_s > now_s + RPC_AUTH_WINDOW_S)
+    if (p.i_time < now_s - RPC_AUTH_WINDOW_S || p.i_time > now_s + RPC_AUTH_WINDOW_S)
         return tars_fail(error, AUTH_WRONG_TIME, "authentication: the packet's time is off");
-    if (!tars_str_is(method, "sha1"))
+    if (!tars_str_is(p.s_hash_method, "sha1"))
         return tars_fail(error, AUTH_NOT_SUPPORT_ENC, "authentication: unknown hash method");
     uint8_t expected[RPC_AUTH_SIGNATURE];
-    if (!rpc_auth_sign(key, time_s, expected) ||
-        !same_secret(signature, tars_str_n(expected, sizeof expected)))
+    if (!rpc_auth_sign(key, p.i_time, expected) ||
+        !same_secret(p.s_signature, tars_str_n(expected, sizeof expected)))
         return tars_fail(error, AUTH_ERROR, "authentication: the signature is wrong");
     return true;
 }

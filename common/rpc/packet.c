@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "RequestF.h"
+
 enum { TUP_STATUS_MAX = 66 }; /* a servant's status keys and the two of the result */
 
 enum rpc_frame rpc_frame_find(const void *at, size_t have, size_t limit, size_t *len)
@@ -28,44 +30,49 @@ static void open_frame(struct tars_reader *r, struct tars_str frame, struct tars
     tars_reader_init(r, frame.at + RPC_FRAME_HEAD, frame.len - RPC_FRAME_HEAD, arena);
 }
 
-/*
- * Tars protocol: every field of a request is required. Clients leave none out, whatever their
- * language, so one that is missing is damage.
- */
 bool rpc_request_read(struct tars_str frame, struct tars_arena *arena, struct rpc_request *q,
                       struct tars_error *error)
 {
     struct tars_reader r;
+    struct tarsf_request_packet p;
     open_frame(&r, frame, arena);
-    bool ok = tars_read_int16(&r, 1, TARS_REQUIRE, &q->version) &&
-              tars_read_int8(&r, 2, TARS_REQUIRE, &q->packet_type) &&
-              tars_read_int32(&r, 3, TARS_REQUIRE, &q->message_type) &&
-              tars_read_int32(&r, 4, TARS_REQUIRE, &q->id) &&
-              tars_read_str(&r, 5, TARS_REQUIRE, &q->servant) &&
-              tars_read_str(&r, 6, TARS_REQUIRE, &q->function) &&
-              tars_read_bytes(&r, 7, TARS_REQUIRE, &q->body) &&
-              tars_read_int32(&r, 8, TARS_REQUIRE, &q->timeout_ms) &&
-              tars_read_str_map(&r, 9, TARS_REQUIRE, &q->context) &&
-              tars_read_str_map(&r, 10, TARS_REQUIRE, &q->status);
-    return ok || (tars_reader_explain(&r, error), tars_fail_prefix(error, "request packet"));
+    if (!tarsf_request_packet_read_fields(&r, &p)) {
+        tars_reader_explain(&r, error);
+        return tars_fail_prefix(error, "request packet");
+    }
+    *q = (struct rpc_request){.version = p.i_version,
+                              .packet_type = p.c_packet_type,
+                              .message_type = p.i_message_type,
+                              .id = p.i_request_id,
+                              .servant = p.s_servant_name,
+                              .function = p.s_func_name,
+                              .body = p.s_buffer,
+                              .timeout_ms = p.i_timeout,
+                              .context = p.context,
+                              .status = p.status};
+    return true;
 }
 
 bool rpc_response_read(struct tars_str frame, struct tars_arena *arena, struct rpc_response *a,
                        struct tars_error *error)
 {
     struct tars_reader r;
+    struct tarsf_response_packet p;
     open_frame(&r, frame, arena);
-    memset(a, 0, sizeof *a);
-    bool ok = tars_read_int16(&r, 1, TARS_REQUIRE, &a->version) &&
-              tars_read_int8(&r, 2, TARS_REQUIRE, &a->packet_type) &&
-              tars_read_int32(&r, 3, TARS_REQUIRE, &a->id) &&
-              tars_read_int32(&r, 4, TARS_REQUIRE, &a->message_type) &&
-              tars_read_int32(&r, 5, TARS_REQUIRE, &a->ret) &&
-              tars_read_bytes(&r, 6, TARS_REQUIRE, &a->body) &&
-              tars_read_str_map(&r, 7, TARS_REQUIRE, &a->status) &&
-              tars_read_str(&r, 8, TARS_OPTIONAL, &a->description) &&
-              tars_read_str_map(&r, 9, TARS_OPTIONAL, &a->context);
-    return ok || (tars_reader_explain(&r, error), tars_fail_prefix(error, "response packet"));
+    if (!tarsf_response_packet_read_fields(&r, &p)) {
+        tars_reader_explain(&r, error);
+        return tars_fail_prefix(error, "response packet");
+    }
+    *a = (struct rpc_response){.version = p.i_version,
+                               .packet_type = p.c_packet_type,
+                               .id = p.i_request_id,
+                               .message_type = p.i_message_type,
+                               .ret = p.i_ret,
+                               .body = p.s_buffer,
+                               .status = p.status,
+                               .description = p.s_result_desc,
+                               .context = p.context};
+    return true;
 }
 
 /* A decimal status value; anything else counts as "unknown error". */
@@ -122,6 +129,8 @@ static void frame_end(struct tars_writer *w, size_t begin)
     at[3] = (uint8_t)len;
 }
 
+/* A request is written in two halves, because a client knows its id only when it is sent; this is
+ * the order of fields of RequestPacket. */
 void rpc_request_write_tail(struct tars_writer *w, const struct rpc_request *q)
 {
     tars_write_str(w, 5, q->servant);
@@ -160,17 +169,16 @@ void rpc_request_write_frame(struct tars_writer *w, const struct rpc_request *he
 void rpc_response_write(struct tars_writer *w, const struct rpc_response *a)
 {
     size_t begin = frame_begin(w);
-    tars_write_int16(w, 1, a->version);
-    tars_write_int8(w, 2, a->packet_type);
-    tars_write_int32(w, 3, a->id);
-    tars_write_int32(w, 4, a->message_type);
-    tars_write_int32(w, 5, a->ret);
-    tars_write_bytes(w, 6, a->body);
-    tars_write_str_map(w, 7, &a->status);
-    if (a->description.len)
-        tars_write_str(w, 8, a->description);
-    if (a->context.len)
-        tars_write_str_map(w, 9, &a->context);
+    struct tarsf_response_packet p = {.i_version = a->version,
+                                      .c_packet_type = a->packet_type,
+                                      .i_request_id = a->id,
+                                      .i_message_type = a->message_type,
+                                      .i_ret = a->ret,
+                                      .s_buffer = a->body,
+                                      .status = a->status,
+                                      .s_result_desc = a->description,
+                                      .context = a->context};
+    tarsf_response_packet_write_fields(w, &p);
     frame_end(w, begin);
 }
 

@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "AdminF.h"
+
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "rpc/hooks.h"
@@ -186,30 +188,12 @@ static bool run_command(struct tars_server *s, struct tars_str text, struct tars
 /* ---- the servant -------------------------------------------------------------------------------
  */
 
-/* The arguments of AdminF's functions. */
-struct admin_args {
-    int64_t ret;
-    struct tars_str text;
-    struct tars_str command;
-};
-
-static const struct tars_param pid_params[] = {
-    {"", 0, true, offsetof(struct admin_args, ret), &tars_type_int64},
-};
-static const struct tars_param notify_params[] = {
-    {"", 0, true, offsetof(struct admin_args, text), &tars_type_str},
-    {"command", 1, false, offsetof(struct admin_args, command), &tars_type_str},
-};
-
 /* A command on its way to the main thread. */
 struct errand {
     struct tars_server *server;
     struct tars_later *later;
     struct tars_str command; /* in the call */
 };
-
-static const struct tars_function admin_functions[];
-enum { ADMIN_NOTIFY = 1 }; /* its place in the table */
 
 static void run_errand(void *arg)
 {
@@ -225,49 +209,43 @@ static void run_errand(void *arg)
         tars_writer_append(&answer, "\n", 1);
     else
         tars_writer_reset(&answer); /* Tars protocol: an unknown command's answer is empty */
-    struct admin_args args = {.text = tars_str_n(answer.at, answer.len)};
-    tars_reply(errand->later, &admin_functions[ADMIN_NOTIFY], &args);
+    tarsf_admin_f_notify_reply(errand->later, tars_str_n(answer.at, answer.len));
     tars_writer_free(&answer);
     free(errand);
 }
 
-static void serve_notify(struct tars_call *call, const void *handlers, void *args)
+static void notify(struct tars_call *call, struct tars_str command, struct tars_str *ret)
 {
     struct errand *errand = xcalloc(1, sizeof *errand);
-    (void)handlers;
+    (void)ret; /* given later */
     errand->server = tars_call_server(call);
-    errand->later = tars_call_later(call);
-    errand->command = ((struct admin_args *)args)->command;
+    errand->later = tarsf_admin_f_notify_later(call);
+    errand->command = command;
     loop_call(errand->server->main, run_errand, errand);
 }
 
 /* The answer leaves before the process ends, because the stop lets running calls finish. */
-static void serve_shutdown(struct tars_call *call, const void *handlers, void *args)
+static void shut_down(struct tars_call *call)
 {
-    (void)handlers;
-    (void)args;
     log_info("server", "AdminObj was asked to stop the server");
     tars_server_shutdown(tars_call_server(call));
 }
 
-static void serve_pid(struct tars_call *call, const void *handlers, void *args)
+static int64_t get_pid(struct tars_call *call)
 {
     (void)call;
-    (void)handlers;
-    ((struct admin_args *)args)->ret = getpid();
+    return getpid();
 }
 
-static const struct tars_function admin_functions[] = {
-    {"getPid", sizeof(struct admin_args), pid_params, 1, 0, serve_pid, NULL},
-    {"notify", sizeof(struct admin_args), notify_params, 2, 0, serve_notify, NULL},
-    {"shutdown", sizeof(struct admin_args), NULL, 0, 0, serve_shutdown, NULL},
+static const struct tarsf_admin_f handlers = {
+    .shutdown = shut_down,
+    .notify = notify,
+    .get_pid = get_pid,
 };
-static const struct tars_interface admin_interface = {"tars.AdminF", admin_functions, 3};
-static void (*const admin_handlers[1])(void) = {abort}; /* served by the functions themselves */
 
 void server_admin_serve(struct tars_server *s)
 {
     for (size_t i = 0; i < s->adapter_count; i++)
         if (s->adapters[i]->admin)
-            tars_server_serve(s, "AdminObj", &admin_interface, admin_handlers, s);
+            tarsf_admin_f_serve(s, "AdminObj", &handlers, s);
 }
