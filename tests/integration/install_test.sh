@@ -60,7 +60,7 @@ every_public_function_is_in_the_library() {
     nm -D --defined-only "$work/dest/opt/tars/lib/libtars.so" | awk '{sub(/@.*/, "", $3); print $3}' |
         sort >"$work/have"
     cat include/tars/*.h | "$cc" -fpreprocessed -dD -E -P - 2>/dev/null | tr '\n' ' ' | tr ';{}' '\n\n\n' |
-        grep -v -e 'static inline' -e typedef -e '(\*' -e '#' | grep -oE '\btars_[a-z0-9_]+\(' | tr -d '(' |
+        grep -v -e 'static inline' -e 'return ' -e typedef -e '(\*' -e '#' | grep -oE '\btars_[a-z0-9_]+\(' | tr -d '(' |
         sort -u >"$work/want"
     [ -s "$work/want" ] || return 1
     while read -r name; do
