@@ -191,7 +191,7 @@ int tk_free_offset(const uint16_t *ports, size_t count)
 {
     unsigned seed = (unsigned)getpid() ^ (unsigned)tk_ms();
     for (int i = 0; i < 1000; i++) {
-        int offset = 1000 + rand_r(&seed) % 12000;
+        int offset = 500 + rand_r(&seed) % 6000; /* below the ephemeral ports */
         if (all_free(ports, count, offset))
             return offset;
     }
