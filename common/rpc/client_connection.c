@@ -3,25 +3,23 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <tars/server.h>
 
 #include "base/clock.h"
 #include "base/xmalloc.h"
+#include "rpc/client_flight.h"
+#include "rpc/client_socket.h"
 
 enum {
     IN_FIRST = 16 * 1024,   /* first size of the input buffer */
     IN_KEPT = 1024 * 1024,  /* an emptied larger one is given back */
     OUT_BATCH = 256 * 1024, /* encoded ahead of the socket */
     OUT_KEPT = 1024 * 1024,
-    UDP_MAX = 65507,
-    SLOTS_FIRST = 16
+    UDP_MAX = 65507
 };
 
 enum state { LOOKING_UP, CONNECTING, SHAKING_HANDS, AUTHENTICATING, READY, CLOSED };
@@ -41,25 +39,17 @@ struct rpc_connection {
     struct loop_timer timer;
     char problem[200]; /* why it will fail at the timer, or why the last address failed */
 
-    int fd;
-    struct event *readable, *writable, *flush;
-    struct rpc_tls *tls;
-    bool read_wants_write; /* TLS */
+    struct rpc_socket socket;
+    struct event *flush;
 
-    /* Output: calls wait in `queue`, are encoded a batch at a time, and stand in `sent` from then
+    /* Output: calls wait in `queue`, are encoded a batch at a time, and are in flight from then
      * on. Positions count all bytes that ever went out. */
-    struct rpc_call_list queue, sent;
-    struct rpc_call_list leaving; /* one-way calls until the socket has all of their bytes */
-    size_t queued, in_flight;
+    struct rpc_call_list queue;
+    size_t queued;
+    struct rpc_flight flight;
     struct tars_writer out;
     size_t out_done;
     uint64_t out_position;
-
-    /* Calls in flight by id modulo the size, which is a power of two. An id whose slot is taken is
-     * skipped, so that one slow call does not make the table grow. */
-    struct rpc_call **slots;
-    uint32_t slot_count;
-    int32_t last_id;
 
     uint8_t *in;
     size_t in_len, in_cap;
@@ -69,59 +59,6 @@ struct rpc_connection {
 static void close_it(struct rpc_connection *c, enum rpc_connection_end end, int32_t code,
                      const char *reason);
 static void connect_next(struct rpc_connection *c);
-
-/* ---- calls in flight ---------------------------------------------------------------------------
- */
-
-static struct rpc_call **slot(const struct rpc_connection *c, int32_t id)
-{
-    return &c->slots[(uint32_t)id & (c->slot_count - 1)];
-}
-
-static void grow_slots(struct rpc_connection *c)
-{
-    struct rpc_call *call = NULL;
-    uint32_t count = c->slot_count ? c->slot_count * 4 : SLOTS_FIRST;
-
-    free(c->slots);
-    c->slots = xcalloc(count, sizeof *c->slots);
-    c->slot_count = count;
-    TAILQ_FOREACH(call, &c->sent, link)
-    *slot(c, call->id) = call;
-}
-
-/* Ids go from 1 upwards and never are 0, which belongs to pushes. Growing by a power of two keeps
- * calls apart that were apart before. */
-static int32_t take_id(struct rpc_connection *c, struct rpc_call *call)
-{
-    if (c->in_flight * 2 >= c->slot_count)
-        grow_slots(c);
-    do
-        c->last_id = c->last_id == INT32_MAX ? 1 : c->last_id + 1;
-    while (*slot(c, c->last_id));
-    *slot(c, c->last_id) = call;
-    return c->last_id;
-}
-
-static struct rpc_call *find_call(const struct rpc_connection *c, int32_t id)
-{
-    struct rpc_call *call = c->slot_count ? *slot(c, id) : NULL;
-
-    return call && call->id == id ? call : NULL;
-}
-
-static void remove_sent(struct rpc_connection *c, struct rpc_call *call)
-{
-    if (call->one_way) {
-        TAILQ_REMOVE(&c->leaving, call, link);
-    } else {
-        *slot(c, call->id) = NULL;
-        TAILQ_REMOVE(&c->sent, call, link);
-    }
-    c->in_flight--;
-    call->place = RPC_CALL_NOWHERE;
-    call->connection = NULL;
-}
 
 static void remove_queued(struct rpc_connection *c, struct rpc_call *call)
 {
@@ -141,24 +78,9 @@ static bool is_udp(const struct rpc_connection *c)
 static void free_it(struct rpc_connection *c)
 {
     tars_writer_free(&c->out);
-    free(c->slots);
+    rpc_flight_clear(&c->flight);
     free(c->in);
     free(c);
-}
-
-static void close_socket(struct rpc_connection *c)
-{
-    if (c->readable)
-        event_free(c->readable);
-    if (c->writable)
-        event_free(c->writable);
-    c->readable = c->writable = NULL;
-    if (c->tls)
-        rpc_tls_free(c->tls);
-    c->tls = NULL;
-    if (c->fd >= 0)
-        close(c->fd);
-    c->fd = -1;
 }
 
 /* The peer cannot have seen anything of a call whose first byte is still here. */
@@ -170,7 +92,7 @@ static void give_back_sent(struct rpc_connection *c, struct rpc_call_list *list,
     while ((call = TAILQ_FIRST(list))) {
         bool never_left = call->frame_at >= c->out_position;
 
-        remove_sent(c, call);
+        rpc_flight_remove(&c->flight, call);
         if (never_left)
             call->events->unsent(call, code, reason);
         else
@@ -182,8 +104,8 @@ static void give_back_calls(struct rpc_connection *c, int32_t code, const char *
 {
     struct rpc_call *call;
 
-    give_back_sent(c, &c->sent, code, reason);
-    give_back_sent(c, &c->leaving, code, reason);
+    give_back_sent(c, &c->flight.sent, code, reason);
+    give_back_sent(c, &c->flight.leaving, code, reason);
     while ((call = TAILQ_FIRST(&c->queue))) {
         remove_queued(c, call);
         call->events->unsent(call, code, reason);
@@ -204,7 +126,7 @@ static void close_it(struct rpc_connection *c, enum rpc_connection_end end, int3
     loop_timer_clear(c->setup->loop, &c->timer);
     rpc_lookup_cancel(c->lookup);
     event_free(c->flush);
-    close_socket(c);
+    rpc_socket_close(&c->socket);
     c->functions->closing(c->owner, c, end, why);
     give_back_calls(c, code, why);
     c->functions->closed(c->owner);
@@ -224,7 +146,7 @@ static void leave(struct rpc_connection *c)
     c->busy = false;
     if (c->state == CLOSED)
         free_it(c);
-    else if (c->draining && c->in_flight + c->queued == 0 && c->out_done == c->out.len)
+    else if (c->draining && c->flight.count + c->queued == 0 && c->out_done == c->out.len)
         close_it(c, RPC_END_QUIET, TARS_RET_CONNECT, "the connection was replaced");
 }
 
@@ -235,7 +157,7 @@ static void fail_connect(struct rpc_connection *c, const char *reason)
 
 static void fail_established(struct rpc_connection *c, const char *reason)
 {
-    bool under_way = c->in_flight > 0;
+    bool under_way = c->flight.count > 0;
 
     if (c->state < READY)
         fail_connect(c, reason);
@@ -254,12 +176,7 @@ static void fail_peer(struct rpc_connection *c, const char *reason)
 static void encode(struct rpc_connection *c, struct rpc_call *call)
 {
     remove_queued(c, call);
-    call->id = take_id(c, call);
-    if (call->one_way)
-        *slot(c, call->id) = NULL; /* no answer will ask for it */
-    TAILQ_INSERT_TAIL(call->one_way ? &c->leaving : &c->sent, call, link);
-    c->in_flight++;
-    call->place = RPC_CALL_SENT;
+    rpc_flight_add(&c->flight, call);
     call->connection = c;
     call->frame_at = c->out_position + (c->out.len - c->out_done);
     rpc_call_write(call, &c->out);
@@ -293,37 +210,13 @@ static bool encode_batch(struct rpc_connection *c)
     return c->out.len > c->out_done;
 }
 
-static ssize_t write_socket(struct rpc_connection *c, const void *bytes, size_t len)
-{
-    ssize_t n;
-
-    if (c->tls)
-        return rpc_tls_write(c->tls, bytes, len);
-    do
-        n = send(c->fd, bytes, len, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    if (n >= 0)
-        return n;
-    return errno == EAGAIN || errno == ENOBUFS ? RPC_TLS_WANT_WRITE : RPC_TLS_FAILED;
-}
-
-static void explain_io(const struct rpc_connection *c, const char *doing, char *text, size_t size)
-{
-    struct tars_error error = {0};
-    int number = errno;
-
-    if (c->tls)
-        rpc_tls_explain(c->tls, &error);
-    snprintf(text, size, "%s: %.180s", doing, c->tls ? error.text : strerror(number));
-}
-
 /* A one-way call is over when the socket has taken its last byte. */
 static void end_left(struct rpc_connection *c)
 {
     struct rpc_call *call;
 
-    while ((call = TAILQ_FIRST(&c->leaving)) && call->frame_end <= c->out_position) {
-        remove_sent(c, call);
+    while ((call = TAILQ_FIRST(&c->flight.leaving)) && call->frame_end <= c->out_position) {
+        rpc_flight_remove(&c->flight, call);
         call->events->ended(call, 0, NULL, NULL);
     }
 }
@@ -351,15 +244,16 @@ static void flush(struct rpc_connection *c)
 
         if (c->out.len == c->out_done)
             continue;
-        n = write_socket(c, c->out.at + c->out_done, c->out.len - c->out_done);
+        n = rpc_socket_write(&c->socket, c->out.at + c->out_done, c->out.len - c->out_done);
         if (n == RPC_TLS_WANT_WRITE) {
-            event_add(c->writable, NULL);
+            event_add(c->socket.writable, NULL);
             return;
         }
         if (n == RPC_TLS_WANT_READ)
             return;
         if (n < 0) {
-            explain_io(c, "the connection broke while sending", reason, sizeof reason);
+            rpc_socket_explain(&c->socket, "the connection broke while sending", reason,
+                               sizeof reason);
             fail_established(c, reason);
             return;
         }
@@ -421,7 +315,6 @@ static void on_unsolicited(struct rpc_connection *c, const struct rpc_response *
 static void become_ready(struct rpc_connection *c)
 {
     c->state = READY;
-    c->last_id = 0;
     c->used_us = clock_us();
     loop_timer_clear(c->setup->loop, &c->timer);
     rpc_count(&c->setup->counters->connects, 1);
@@ -457,12 +350,12 @@ static void on_frame(struct rpc_connection *c, struct tars_str frame)
         on_unsolicited(c, &response);
         return;
     }
-    call = find_call(c, response.id);
+    call = rpc_flight_find(&c->flight, response.id);
     if (!call) {
         rpc_count(&c->setup->counters->unknown_ids, 1);
         return;
     }
-    remove_sent(c, call);
+    rpc_flight_remove(&c->flight, call);
     call->events->ended(call, 0, NULL, &response);
 }
 
@@ -502,20 +395,6 @@ static void make_room(struct rpc_connection *c)
     c->in = xrealloc(c->in, c->in_cap);
 }
 
-static ssize_t read_socket(struct rpc_connection *c, void *bytes, size_t size)
-{
-    ssize_t n;
-
-    if (c->tls)
-        return rpc_tls_read(c->tls, bytes, size);
-    do
-        n = recv(c->fd, bytes, size, 0);
-    while (n < 0 && errno == EINTR);
-    if (n >= 0)
-        return n;
-    return errno == EAGAIN ? RPC_TLS_WANT_READ : RPC_TLS_FAILED;
-}
-
 static void take_datagram(struct rpc_connection *c, size_t n)
 {
     size_t len;
@@ -535,13 +414,13 @@ static bool read_some(struct rpc_connection *c)
 
     make_room(c);
     space = c->in_cap - c->in_len;
-    n = read_socket(c, c->in + c->in_len, space);
+    n = rpc_socket_read(&c->socket, c->in + c->in_len, space);
     if (n == RPC_TLS_WANT_WRITE)
-        event_add(c->writable, NULL);
+        event_add(c->socket.writable, NULL);
     if (n == RPC_TLS_WANT_READ || n == RPC_TLS_WANT_WRITE)
         return false;
     if (n < 0) {
-        explain_io(c, "the connection broke", reason, sizeof reason);
+        rpc_socket_explain(&c->socket, "the connection broke", reason, sizeof reason);
         fail_established(c, reason);
         return false;
     }
@@ -557,7 +436,8 @@ static bool read_some(struct rpc_connection *c)
         c->in_len += (size_t)n;
         take_frames(c);
     }
-    return c->state != CLOSED && ((size_t)n == space || (c->tls && rpc_tls_pending(c->tls)));
+    return c->state != CLOSED &&
+           ((size_t)n == space || (c->socket.tls && rpc_tls_pending(c->socket.tls)));
 }
 
 static void shake_hands(struct rpc_connection *c);
@@ -574,7 +454,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     else
         for (int rounds = 0; rounds < 16 && read_some(c); rounds++)
             ;
-    if (c->state != CLOSED && c->tls && c->out.len > c->out_done)
+    if (c->state != CLOSED && c->socket.tls && c->out.len > c->out_done)
         flush(c);
     leave(c);
 }
@@ -616,17 +496,17 @@ static void secured(struct rpc_connection *c)
 
 static void shake_hands(struct rpc_connection *c)
 {
-    ssize_t n = rpc_tls_handshake(c->tls);
+    ssize_t n = rpc_tls_handshake(c->socket.tls);
     char reason[256];
 
     if (n == RPC_TLS_WANT_READ)
         return;
     if (n == RPC_TLS_WANT_WRITE) {
-        event_add(c->writable, NULL);
+        event_add(c->socket.writable, NULL);
         return;
     }
     if (n < 0) {
-        explain_io(c, "TLS handshake", reason, sizeof reason);
+        rpc_socket_explain(&c->socket, "TLS handshake", reason, sizeof reason);
         fail_connect(c, reason);
         return;
     }
@@ -635,7 +515,7 @@ static void shake_hands(struct rpc_connection *c)
 
 static void connected(struct rpc_connection *c)
 {
-    event_add(c->readable, NULL);
+    event_add(c->socket.readable, NULL);
     if (c->endpoint.transport != TARS_SSL) {
         secured(c);
         return;
@@ -644,8 +524,8 @@ static void connected(struct rpc_connection *c)
         fail_connect(c, c->setup->tls_error ? c->setup->tls_error : "TLS is not set up");
         return;
     }
-    c->tls = rpc_tls_new(c->setup->tls, c->fd, c->endpoint.host);
-    if (!c->tls) {
+    c->socket.tls = rpc_tls_new(c->setup->tls, c->socket.fd, c->endpoint.host);
+    if (!c->socket.tls) {
         fail_connect(c, "TLS cannot be started");
         return;
     }
@@ -653,47 +533,36 @@ static void connected(struct rpc_connection *c)
     shake_hands(c);
 }
 
+static void on_connected(struct rpc_connection *c)
+{
+    int error = rpc_socket_connect_error(&c->socket);
+
+    if (error == 0) {
+        connected(c);
+        return;
+    }
+    snprintf(c->problem, sizeof c->problem, "cannot connect: %s", strerror(error));
+    c->address++;
+    connect_next(c);
+}
+
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct rpc_connection *c = arg;
-    int error = 0;
-    socklen_t len = sizeof error;
 
+    (void)fd;
     (void)what;
     enter(c);
     if (c->state == CONNECTING) {
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-        if (error == 0) {
-            connected(c);
-        } else {
-            snprintf(c->problem, sizeof c->problem, "cannot connect: %s", strerror(error));
-            c->address++;
-            connect_next(c);
-        }
+        on_connected(c);
     } else if (c->state == SHAKING_HANDS) {
         shake_hands(c);
     } else {
         flush(c);
-        if (c->state != CLOSED && c->tls)
+        if (c->state != CLOSED && c->socket.tls)
             read_some(c);
     }
     leave(c);
-}
-
-static bool open_socket(struct rpc_connection *c, const struct rpc_address *address)
-{
-    const int on = 1;
-    struct event_base *base = loop_base(c->setup->loop);
-    int type = is_udp(c) ? SOCK_DGRAM : SOCK_STREAM;
-
-    c->fd = socket(address->any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->fd < 0)
-        return false;
-    if (type == SOCK_STREAM && address->any.sa_family != AF_UNIX)
-        setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    c->readable = event_new(base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
-    c->writable = event_new(base, c->fd, EV_WRITE, on_writable, c);
-    return true;
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -721,18 +590,15 @@ static void fail_soon(struct rpc_connection *c)
 
 static void connect_next(struct rpc_connection *c)
 {
-    for (; c->address < c->addresses.count; c->address++) {
-        const struct rpc_address *address = &c->addresses.at[c->address];
+    struct event_base *base = loop_base(c->setup->loop);
 
-        close_socket(c);
-        if (!open_socket(c, address)) {
-            snprintf(c->problem, sizeof c->problem, "cannot open a socket: %s", strerror(errno));
-            continue;
-        }
-        c->state = CONNECTING;
-        if (connect(c->fd, &address->any, address->len) == 0 || errno == EINPROGRESS) {
+    for (; c->address < c->addresses.count; c->address++) {
+        rpc_socket_close(&c->socket);
+        if (rpc_socket_open(&c->socket, base, &c->addresses.at[c->address], is_udp(c), on_readable,
+                            on_writable, c)) {
+            c->state = CONNECTING;
             c->problem[0] = '\0';
-            event_add(c->writable, NULL);
+            event_add(c->socket.writable, NULL);
             return;
         }
         snprintf(c->problem, sizeof c->problem, "cannot connect: %s", strerror(errno));
@@ -766,11 +632,10 @@ struct rpc_connection *rpc_connection_new(const struct rpc_connection_setup *set
     c->functions = functions;
     c->owner = owner;
     c->endpoint = *endpoint;
-    c->fd = -1;
+    c->socket.fd = -1;
     c->used_us = clock_us();
     TAILQ_INIT(&c->queue);
-    TAILQ_INIT(&c->sent);
-    TAILQ_INIT(&c->leaving);
+    rpc_flight_init(&c->flight);
     tars_writer_init(&c->out);
     c->flush = event_new(loop_base(setup->loop), -1, 0, on_flush, c);
     loop_timer_set(setup->loop, &c->timer, setup->connect_timeout_ms, on_timer);
@@ -820,7 +685,7 @@ bool rpc_connection_send(struct rpc_connection *c, struct rpc_call *call)
 void rpc_connection_forget(struct rpc_connection *c, struct rpc_call *call)
 {
     if (call->place == RPC_CALL_SENT)
-        remove_sent(c, call);
+        rpc_flight_remove(&c->flight, call);
     else if (call->place == RPC_CALL_QUEUED)
         remove_queued(c, call);
     if (!c->busy)
@@ -834,7 +699,7 @@ bool rpc_connection_is_ready(const struct rpc_connection *c)
 
 size_t rpc_connection_load(const struct rpc_connection *c)
 {
-    return c->queued + c->in_flight;
+    return c->queued + c->flight.count;
 }
 
 int64_t rpc_connection_heard_us(const struct rpc_connection *c)
