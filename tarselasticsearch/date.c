@@ -113,12 +113,8 @@ static bool parse_iso(struct tars_str text, bool last, int64_t *ms)
     struct moment t = {0, 1, 1, 0, 0, 0, 0};
     int zone = 0;
     bool month_given = false, day_given = false;
-    if (last) {
-        t.month = 12;
-        t.hour = 23;
-        t.minute = t.second = 59;
-        t.milli = 999;
-    }
+    if (last)
+        t = (struct moment){0, 1, 1, 23, 59, 59, 999};
     if (!read_digits(&at, end, 4, &t.year))
         return false;
     if (eat(&at, end, '-')) {
@@ -132,8 +128,6 @@ static bool parse_iso(struct tars_str text, bool last, int64_t *ms)
                 return false;
         }
     }
-    if (last && !day_given)
-        t.day = days_in_month(t.year, t.month);
     if (eat(&at, end, 'T') &&
         (!month_given || !day_given ||
          (at < end && (!read_time(&at, end, &t) || !read_zone(&at, end, &zone)))))

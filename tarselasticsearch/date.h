@@ -11,8 +11,8 @@ enum { DATE_DEFAULT = DATE_ISO | DATE_EPOCH_MILLIS };
 /* "strict_date_optional_time||epoch_millis" to bits; 0 when a format is not known. */
 unsigned date_formats(struct tars_str text);
 
-/* `last`: what is left out of an ISO date counts as its end ("2026-01" is January 31 23:59:59.999).
- */
+/* `last`: a time that is left out counts as the day's end, as Elasticsearch rounds up: "2024-01" is
+ * the first of January, then 23:59:59.999. */
 bool date_parse(struct tars_str text, unsigned formats, bool last, int64_t *ms);
 
 #endif

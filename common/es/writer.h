@@ -11,7 +11,7 @@
 
 struct es_writer;
 
-/* Flushes each `interval_ms`; holds at most `limit` documents.. */
+/* Flushes each `interval_ms`; holds at most `limit` documents. On the loop's thread.. */
 struct es_writer *es_writer_new(struct es_client *client, const char *index, int interval_ms,
                                 size_t limit);
 /* On the loop's thread, before the client is freed. What was not flushed is dropped. */

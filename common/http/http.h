@@ -60,7 +60,8 @@ struct http_call *http_send(struct http_client *client, const struct http_reques
 /* Drops a call whose callback has not come yet; it will not come. */
 void http_cancel(struct http_call *call);
 
-/* Appends `part` percent-encoded (all but letters, digits and -._~) to a growing text. */
+/* Writes `part` percent-encoded (all but letters, digits and -._~), NUL-terminated when it fits in
+ * `size` bytes; returns the length that it has or would have. */
 size_t http_encode(char *to, size_t size, struct tars_str part);
 
 #endif
