@@ -26,7 +26,7 @@ $(LIBTARS_SO_FILE): $(TARS_O) libtars.map
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -shared -Wl,-soname,libtars.so.$(SO_VERSION) \
-	    -Wl,--version-script=libtars.map -o $@ $(TARS_O) $(LDLIBS)
+	    -Wl,--version-script=libtars.map $(if $(SAN),,-Wl,-z,defs) -o $@ $(TARS_O) $(LDLIBS)
 
 $(LIBTARS_SO): $(LIBTARS_SO_FILE)
 	@ln -sf $(<F) $(LIB)/libtars.so.$(SO_VERSION)

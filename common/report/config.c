@@ -64,9 +64,7 @@ void report_config_free(struct report_config *config)
     free(config);
 }
 
-/* ---- asking the service
- * --------------------------------------------------------------------------
- */
+/* ---- asking the service ---------------------------------------------------------------------- */
 
 /* Tars protocol: by application, server and file; a server in a set asks by its set as well. */
 static struct tars_result ask(const struct report_config *config, const char *name,
@@ -116,9 +114,7 @@ static bool renew(const struct report_config *config, const char *name, struct t
     return renewed;
 }
 
-/* ---- what was handed out
- * -------------------------------------------------------------------------
- */
+/* ---- what was handed out --------------------------------------------------------------------- */
 
 /* Takes the text over. The same content again is the same text again. */
 static struct tars_str keep(struct report_config *config, const char *name, char *text, size_t len)

@@ -19,4 +19,5 @@ const struct rpc_hooks rpc_hooks = {
     .server_free = report_server_free,
     .server_call = report_server_call,
     .server_command = report_notify_command,
+    .server_metrics = report_server_metrics,
 };

@@ -58,8 +58,7 @@ struct report_local_log *report_local_log_new(const char *dir, const char *prefi
     return log;
 }
 
-/* ---- files --------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void make_folders(const char *dir)
 {
@@ -172,8 +171,7 @@ static bool write_day(struct report_local_log *log, const struct text *text)
     return written;
 }
 
-/* ---- queue --------------------------------------------------------------------------------------
- */
+/* ---- queue ----------------------------------------------------------------------------------- */
 
 static struct text *take_all(struct report_local_log *log)
 {

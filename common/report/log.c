@@ -38,8 +38,7 @@ const char *report_log_level_name(enum tars_log_level level)
     return level_names[level];
 }
 
-/* ---- set-up -------------------------------------------------------------------------------------
- */
+/* ---- set-up ---------------------------------------------------------------------------------- */
 
 /* Bytes with a suffix K, M or G; the fallback for anything else. */
 static int64_t size_of(const char *text, int64_t fallback)
@@ -99,8 +98,7 @@ void report_log_keep_level(struct report_server *report, enum tars_log_level lev
         fclose(file);
 }
 
-/* ---- lines --------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void time_text(char text[TIME_BYTES])
 {
@@ -137,15 +135,18 @@ void report_log_day(struct report_server *report, struct tars_str name, struct t
 
 void tars_log_day(struct tars_server *server, const char *name, const char *format, ...)
 {
+    struct report_server *report = report_server_of(server);
     char now[TIME_BYTES], *line;
     va_list arguments;
 
+    if (!report)
+        return;
     time_text(now);
     va_start(arguments, format);
     line = line_of(now, format, arguments);
     va_end(arguments);
     if (line)
-        report_log_day(report_server_of(server), tars_str(name), tars_str(line));
+        report_log_day(report, tars_str(name), tars_str(line));
     free(line);
 }
 
@@ -155,7 +156,7 @@ void tars_log(struct tars_server *server, enum tars_log_level level, const char 
     char now[TIME_BYTES], head[TIME_BYTES + 40], *line;
     va_list arguments;
 
-    if (level >= TARS_LOG_NONE || (int)level < atomic_load(&report->level))
+    if (!report || level >= TARS_LOG_NONE || (int)level < atomic_load(&report->level))
         return;
     time_text(now);
     snprintf(head, sizeof(head), "%s|%d|%s", now, (int)gettid(), level_names[level]);
@@ -169,7 +170,10 @@ void tars_log(struct tars_server *server, enum tars_log_level level, const char 
 
 void tars_log_set_level(struct tars_server *server, enum tars_log_level level)
 {
-    atomic_store(&report_server_of(server)->level, (int)level);
+    struct report_server *report = report_server_of(server);
+
+    if (report)
+        atomic_store(&report->level, (int)level);
 }
 
 /* Texts of strangers: no line of theirs may look like another's. */

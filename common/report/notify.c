@@ -45,12 +45,13 @@ void report_notify_command(void *arg, struct tars_str command)
 
 void tars_notify(struct tars_server *server, enum tars_notify_level level, const char *format, ...)
 {
+    struct report_server *report = report_server_of(server);
     va_list arguments;
     char *text = NULL;
 
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) >= 0)
-        report_notify(report_server_of(server), level, text);
+    if (report && vasprintf(&text, format, arguments) >= 0)
+        report_notify(report, level, text);
     va_end(arguments);
     free(text);
 }

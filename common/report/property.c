@@ -175,8 +175,7 @@ uint64_t report_property_dropped(const struct report_properties *set)
     return atomic_load(&set->dropped);
 }
 
-/* ---- text forms ---------------------------------------------------------------------------------
- */
+/* ---- text forms ------------------------------------------------------------------------------ */
 
 /* Adds up the shards' values and lets them begin anew. */
 static void take_values(const struct report_properties *set, struct report_property *p,
@@ -269,8 +268,7 @@ static bool policy_text(const struct report_property *p, unsigned policy, const 
     }
 }
 
-/* ---- reporting ----------------------------------------------------------------------------------
- */
+/* ---- reporting ------------------------------------------------------------------------------- */
 
 static void fill_pair(struct tarsf_stat_prop_msg_head_stat_prop_msg_body_pair *pair,
                       const struct tarsf_stat_prop_msg_head *head, struct report_property *p,

@@ -79,9 +79,7 @@ struct report_remote_log *report_remote_log_new(
     return log;
 }
 
-/* ---- sending, on the loop's thread
- * ---------------------------------------------------------------
- */
+/* ---- sending, on the loop's thread ----------------------------------------------------------- */
 
 static void send_all(struct report_remote_log *log);
 
@@ -222,8 +220,7 @@ static void wake(void *arg)
         loop_timer_set(log->loop, &log->timer, GATHER_MS, on_timer);
 }
 
-/* ---- queueing -----------------------------------------------------------------------------------
- */
+/* ---- queueing -------------------------------------------------------------------------------- */
 
 /* Under the lock; NULL over the limit. */
 static struct queue *queue_of(struct report_remote_log *log, struct tars_str name, bool dyed)
@@ -289,8 +286,7 @@ void report_remote_log_dyed(struct report_remote_log *log, struct tars_str line)
     append(log, tars_str(""), true, line);
 }
 
-/* ---- the end ------------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void send_now(void *arg)
 {

@@ -28,8 +28,7 @@ struct report_server *report_server_of(const struct tars_server *server)
     return rpc_server_report(server);
 }
 
-/* ---- making -------------------------------------------------------------------------------------
- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 /* The proxy of the object under that key, NULL when there is none. Makes the client when needed. */
 static struct tars_proxy *proxy_of(struct report_server *report, const struct tars_conf *conf,
@@ -136,9 +135,7 @@ void report_server_free(void *arg)
     free(report);
 }
 
-/* ---- statistics and properties, on the client's loop
- * ---------------------------------------------
- */
+/* ---- statistics and properties, on the client's loop ----------------------------------------- */
 
 static void send_stat(void *arg, const struct tarsf_stat_mic_msg_head_stat_mic_msg_body_map *msg)
 {
@@ -192,8 +189,7 @@ static void on_timer(struct loop_timer *timer)
     loop_timer_set(report->loop, &report->timer, report->rhythm.interval_ms, on_timer);
 }
 
-/* ---- the server's life --------------------------------------------------------------------------
- */
+/* ---- the server's life ----------------------------------------------------------------------- */
 
 static void on_starting(void *arg)
 {
@@ -273,9 +269,31 @@ void report_server_stopped(void *arg, int flush_ms)
     (void)report_sender_wait(&report->sender, left > 0 ? (int)left : 0);
 }
 
-/* ---- a call that was served
- * ----------------------------------------------------------------------
- */
+/* What was lost or put off, so that somebody can see it. */
+void report_server_metrics(void *arg,
+                           void (*each)(void *user, const char *name, const char *labels,
+                                        double value),
+                           void *user)
+{
+    struct report_server *report = arg;
+
+    each(user, "tars_report_log_dropped_total", "",
+         (double)report_local_log_dropped(report->files));
+    if (report->remote) {
+        each(user, "tars_report_remote_log_waiting", "",
+             (double)report_remote_log_waiting(report->remote));
+        each(user, "tars_report_remote_log_spilled_total", "",
+             (double)report_remote_log_spilled(report->remote));
+    }
+    if (report->stat)
+        each(user, "tars_report_stat_overflow_total", "",
+             (double)report_stat_overflowed(report->stat));
+    if (report->properties)
+        each(user, "tars_report_property_dropped_total", "",
+             (double)report_property_dropped(report->properties));
+}
+
+/* ---- a call that was served ------------------------------------------------------------------ */
 
 /* Tars protocol: a dyed call carries its key; one that an administrator chose is found by the
  * routing key that it carries. */

@@ -51,7 +51,7 @@ struct report_server {
     struct loop_timer timer;
 };
 
-/* The reports of a server; never NULL. */
+/* The reports of a server; NULL for one that cannot start (bad arguments or configuration). */
 struct report_server *report_server_of(const struct tars_server *server);
 
 /* For the table of hooks. */
@@ -62,6 +62,10 @@ void report_server_failed(void *report, const char *reason);
 void report_server_stopping(void *report);
 void report_server_stopped(void *report, int flush_ms);
 void report_server_free(void *report);
+void report_server_metrics(void *report,
+                           void (*each)(void *user, const char *name, const char *labels,
+                                        double value),
+                           void *user);
 void report_server_call(void *report, const struct rpc_server_call *call);
 
 #endif

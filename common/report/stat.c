@@ -125,8 +125,7 @@ static void unpack_key(struct tars_str packed, struct tarsf_stat_mic_msg_head *h
     head->tars_version = tars_str("");
 }
 
-/* ---- counting -----------------------------------------------------------------------------------
- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 static void count_success(struct series *s, int32_t elapsed_ms)
 {
@@ -209,8 +208,7 @@ uint64_t report_stat_overflowed(const struct report_stat *stat)
     return sum;
 }
 
-/* ---- reporting ----------------------------------------------------------------------------------
- */
+/* ---- reporting ------------------------------------------------------------------------------- */
 
 static void series_merge(struct series *into, const struct series *from)
 {

@@ -74,6 +74,11 @@ struct rpc_hooks {
     void (*server_call)(void *report, const struct rpc_server_call *call);
     /* Each text that AdminObj's notify got, before it is run. */
     void (*server_command)(void *report, struct tars_str command);
+    /* Part of tars_server_metrics. */
+    void (*server_metrics)(void *report,
+                           void (*each)(void *user, const char *name, const char *labels,
+                                        double value),
+                           void *user);
 };
 
 extern const struct rpc_hooks rpc_hooks;

@@ -59,6 +59,8 @@ void tars_server_metrics(struct tars_server *s,
         snprintf(labels, sizeof labels, "worker=\"%u\"", i);
         each(user, "tars_worker_buffer_bytes", labels, (double)atomic_load(&s->workers[i]->memory));
     }
+    if (s->report)
+        rpc_hooks.server_metrics(s->report, each, user);
 }
 
 bool rpc_server_adapter(const struct tars_server *s, size_t i, struct rpc_adapter_state *state)

@@ -20,9 +20,7 @@
 #include "base/xmalloc.h"
 #include "testkit.h"
 
-/* ---- the recording framework
- * ---------------------------------------------------------------------
- */
+/* ---- the recording framework ----------------------------------------------------------------- */
 
 enum object { STAT, PROPERTY, LOG, NOTIFY, CONFIG, NODE, OTHER, OBJECTS };
 static const char *const object_names[OBJECTS] = {
@@ -43,7 +41,7 @@ struct framework {
     uint16_t ports[OBJECTS];
     pthread_mutex_t lock;
     struct record *first, **last;
-    const char *config; /* content that the config servant answers; NULL: it answers -1 */
+    const char *_Atomic config; /* content that the config servant answers; NULL: it answers -1 */
 };
 
 struct servant {
@@ -178,9 +176,7 @@ static const struct record *wait_nth(struct framework *framework, const char *fu
     return nth(framework, function, n);
 }
 
-/* ---- the server that reports
- * ---------------------------------------------------------------------
- */
+/* ---- the server that reports ----------------------------------------------------------------- */
 
 struct business {
     struct tars_server *server;
@@ -294,9 +290,7 @@ static char *command(struct business *b, const char *text)
     return copy;
 }
 
-/* ---- notifications
- * ---------------------------------------------------------------------------------
- */
+/* ---- notifications --------------------------------------------------------------------------- */
 
 static struct tarsf_report_info notification(const struct record *record)
 {
@@ -381,9 +375,24 @@ START_TEST(a_server_without_framework_objects_reports_nothing_and_works)
 }
 END_TEST
 
-/* ---- the node
- * ------------------------------------------------------------------------------------
- */
+START_TEST(a_server_that_cannot_start_takes_reports_and_says_why)
+{
+    char name[] = "program", bad[] = "--config=/nowhere/at/all.conf";
+    char *argv[] = {name, bad, NULL};
+    struct tars_server *server = tars_server_new(2, argv);
+
+    ck_assert_ptr_null(tars_config_load(server, "a.conf").at);
+    tars_property_create(server, "p", TARS_PROPERTY_SUM, NULL, 0);
+    tars_property_report(server, "p", 1);
+    tars_log(server, TARS_LOG_INFO, "a line");
+    tars_log_set_level(server, TARS_LOG_ERROR);
+    tars_log_day(server, "orders", "an order");
+    tars_notify(server, TARS_NOTIFY_WARN, "nobody hears");
+    ck_assert_int_eq(tars_server_run(server), 2);
+}
+END_TEST
+
+/* ---- the node -------------------------------------------------------------------------------- */
 
 static struct tarsf_server_info server_info(const struct record *record)
 {
@@ -427,9 +436,7 @@ START_TEST(the_node_hears_of_the_start_the_version_and_life)
 }
 END_TEST
 
-/* ---- configuration files
- * ---------------------------------------------------------------------------
- */
+/* ---- configuration files --------------------------------------------------------------------- */
 
 static void ck_config(struct business *b, const char *text)
 {
@@ -542,13 +549,25 @@ START_TEST(an_administrator_fetches_files_and_sets_a_level_that_stays)
     ck_assert_ptr_nonnull(strstr(text, "|ERROR|high enough\n"));
     ck_assert_ptr_null(strstr(text, "too low"));
     free(text);
+
+    /* The next start, whose configuration says DEBUG. */
+    const char *folder = b.folder;
+    struct tars_conf *conf = business_conf(&b, &framework);
+    tars_conf_set(conf, "/tars/application/server<datapath>", folder);
+    tars_conf_set(conf, "/tars/application/server<logLevel>", "DEBUG");
+    business_new(&b, conf);
+    tars_log(b.server, TARS_LOG_WARN, "too low");
+    tars_log(b.server, TARS_LOG_ERROR, "high enough");
+    business_stop(&b);
+    text = tk_read_file(tk_text("%s/Demo/ShapeServer/Demo.ShapeServer.log", b.folder));
+    ck_assert_ptr_nonnull(strstr(text, "|ERROR|high enough\n"));
+    ck_assert_ptr_null(strstr(text, "too low"));
+    free(text);
     framework_stop(&framework);
 }
 END_TEST
 
-/* ---- remote logs
- * -----------------------------------------------------------------------------------
- */
+/* ---- remote logs ----------------------------------------------------------------------------- */
 
 /* All lines of the n-th batch as one text, to be freed; NULL when there is none. */
 static char *batch(struct framework *framework, const char *function, size_t n,
@@ -762,9 +781,7 @@ START_TEST(traced_calls_leave_two_lines_with_their_parameters)
 }
 END_TEST
 
-/* ---- statistics and properties
- * ---------------------------------------------------------------------
- */
+/* ---- statistics and properties --------------------------------------------------------------- */
 
 /* Finds the series of a function; false when nothing was reported about it. */
 static bool find_series(struct framework *framework, const char *function, bool from_client,
@@ -991,6 +1008,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, start_stop_commands_and_own_messages_are_notified_one_way);
     tcase_add_test(tc, a_server_without_framework_objects_reports_nothing_and_works);
+    tcase_add_test(tc, a_server_that_cannot_start_takes_reports_and_says_why);
     tcase_add_test(tc, the_node_hears_of_the_start_the_version_and_life);
     tcase_add_test(tc, a_configuration_file_is_fetched_kept_and_fallen_back_on);
     tcase_add_test(tc, a_server_in_a_set_asks_for_the_files_of_its_set);

@@ -12,8 +12,7 @@
 
 #include "testkit.h"
 
-/* ---- copies of configuration files --------------------------------------------------------------
- */
+/* ---- copies of configuration files ----------------------------------------------------------- */
 
 static char *file_of(const char *dir, const char *name)
 {
@@ -105,8 +104,7 @@ START_TEST(a_folder_that_is_not_there_is_an_error_that_names_it)
 }
 END_TEST
 
-/* ---- log files ----------------------------------------------------------------------------------
- */
+/* ---- log files ------------------------------------------------------------------------------- */
 
 START_TEST(rolling_files_are_numbered_and_their_number_is_bounded)
 {
@@ -170,9 +168,7 @@ START_TEST(a_folder_that_cannot_be_made_counts_what_is_lost)
 }
 END_TEST
 
-/* ---- who we are, what is dyed
- * ----------------------------------------------------------------------
- */
+/* ---- who we are, what is dyed ---------------------------------------------------------------- */
 
 static struct report_identity identity_of(const char *text)
 {
