@@ -354,6 +354,12 @@ static size_t without_doubles(struct tars_endpoint *list, size_t count)
     return kept;
 }
 
+/* Most refreshes bring no news; turns and weights then go on where they are. */
+static bool is_known(const struct tars_proxy *p, const struct tars_endpoint *list, size_t count)
+{
+    return count == p->endpoint_count && memcmp(list, p->endpoints, count * sizeof *list) == 0;
+}
+
 static void on_endpoints(void *user, const struct tars_endpoint *endpoints, size_t count)
 {
     struct tars_proxy *p = user;
@@ -362,8 +368,10 @@ static void on_endpoints(void *user, const struct tars_endpoint *endpoints, size
     if (count)
         memcpy(list, endpoints, count * sizeof *list);
     count = without_doubles(list, count);
-    replace_nodes(p, list, count);
-    publish(p, list, count);
+    if (!p->balance || !is_known(p, list, count)) {
+        replace_nodes(p, list, count);
+        publish(p, list, count);
+    }
     free(list);
     take_waiting(p);
 }

@@ -55,7 +55,19 @@ struct tars_call_options {
  * endpoints. Never NULL; a bad locator makes each call that needs it fail with the reason.
  */
 struct tars_client *tars_client_new(const char *locator);
-/* The same with everything under /tars/application (client domain, sets, node name, cache file). */
+/*
+ * The same with everything under /tars/application: set, node name, the file under datapath that
+ * lets a program start while every registry is down, and in the client domain (ms, with defaults)
+ *   locator, sync-invoke-timeout 3000, async-invoke-timeout 5000, connect-timeout 1500,
+ *   refresh-endpoint-interval 60000, keep-alive-interval 0 (off),
+ *   asyncqueuecap 100000 (asynchronous calls under way), sendqueuelimit 100000 (calls not sent yet
+ *   on one connection), connections 1 (to one endpoint), max-response-size 104857600,
+ *   connect-retry-interval 100 and connect-retry-interval-max 5000 (pauses after failed connects);
+ * when an endpoint is put aside (intervals in seconds): minTimeoutInvoke 1, checkTimeoutInterval 5,
+ *   frequenceFailInvoke 1, minFrequenceFailTime 3, radio 0.05, tryTimeInterval 5, maxConnectExc 1;
+ * in the client domain, or for one object in a sub-domain of its name: ca, cert, key, ciphers,
+ *   verifyserver 1 (0: accept any certificate), accesskey, secretkey.
+ */
 struct tars_client *tars_client_new_conf(const struct tars_conf *conf);
 /* On a loop that the program runs itself: callbacks come from there; no blocking calls on its
  * thread. */
@@ -101,6 +113,11 @@ size_t tars_proxy_endpoints(struct tars_proxy *proxy, struct tars_endpoint *acti
  */
 
 /*
+ * An endpoint is put aside after failures that say something about it: no answer in time, a
+ * connection that cannot be made or breaks, an overloaded or wrong server; a servant's own error
+ * code is an answer like any other. Calls that were not sent yet move to another endpoint by
+ * themselves; a call that was sent is never repeated.
+ *
  * Blocks until the answer or the timeout. Answer values go to the members of `args`; what is not
  * a plain number lives in `arena` (may be NULL when the function answers only numbers).
  */

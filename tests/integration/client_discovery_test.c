@@ -119,6 +119,16 @@ static void behave(int32_t ret, bool silent)
 /* ---- servers that say which one they are --------------------------------------------------------
  */
 
+static _Atomic bool node_name_seen, set_seen;
+
+static void note_call(const struct rpc_request *q)
+{
+    const struct tars_str *set = tars_str_map_get(&q->status, RPC_STATUS_SETNAME);
+
+    node_name_seen = tars_str_map_get(&q->context, "node_name") != NULL;
+    set_seen = set && tars_str_is(*set, "a.b.c") && (q->message_type & RPC_MESSAGE_SET);
+}
+
 static void say_name(void *user, int fd, unsigned nth)
 {
     struct tars_arena *a = tars_arena_new(0);
@@ -127,6 +137,7 @@ static void say_name(void *user, int fd, unsigned nth)
 
     (void)nth;
     while (peer_read(fd, a, &frame, &q)) {
+        note_call(&q);
         if (!tars_str_is(q.body, "hang"))
             peer_answer(fd, q.id, 0, user, 1, NULL);
         free(frame);
@@ -221,16 +232,19 @@ START_TEST(framework_calls_carry_the_node_name_and_others_do_not)
     begin();
     ck_assert_int_ne(ask("x", 2000), '!');
     ck_assert_str_eq(registry.node_name, "node-7");
+    ck_assert(!node_name_seen);
+    ck_assert(!set_seen);
 }
 END_TEST
 
-START_TEST(a_client_in_a_set_asks_for_its_set)
+START_TEST(a_client_in_a_set_asks_for_its_set_and_says_so_in_its_calls)
 {
     settings.set = xstrdup("a.b.c");
     begin();
     ck_assert_int_ne(ask("x", 2000), '!');
     ck_assert_str_eq(registry.function, "findObjectByIdInSameSet");
     ck_assert_str_eq(registry.set, "a.b.c");
+    ck_assert(set_seen);
 }
 END_TEST
 
@@ -553,7 +567,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, an_object_is_found_by_name_and_calls_spread);
     tcase_add_test(t, framework_calls_carry_the_node_name_and_others_do_not);
-    tcase_add_test(t, a_client_in_a_set_asks_for_its_set);
+    tcase_add_test(t, a_client_in_a_set_asks_for_its_set_and_says_so_in_its_calls);
     tcase_add_test(t, a_proxy_can_ask_for_another_set);
     tcase_add_test(t, a_list_replaces_the_old_one);
     tcase_add_test(t, an_endpoint_that_leaves_the_list_finishes_its_calls);
