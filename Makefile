@@ -88,8 +88,15 @@ $(BIN)/tars2c: $(call objects,tools/tars2c/*.c) $(IDL_A) $(BASE_A)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ -lm
 
+# tarsc carries the framework's interfaces with it
+EXTRA_tarsc := $(OBJ)/gen/builtin.o
+$(GEN)/builtin.c: $(PROTOCOL) scripts/embed
+	@mkdir -p $(@D)
+	@scripts/embed $(PROTOCOL) >$@.tmp && mv $@.tmp $@
+$(OBJ)/gen/builtin.o: CPPFLAGS += -I.
+
 define daemon_rule
-$(BIN)/$(1): $(call objects,$(1)/*.c) $(COMMON_A) $(IDL_A) $(TARS_A)
+$(BIN)/$(1): $(call objects,$(1)/*.c) $(EXTRA_$(1)) $(COMMON_A) $(IDL_A) $(TARS_A)
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	@$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(DAEMON_LDLIBS)

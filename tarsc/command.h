@@ -10,6 +10,7 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
+extern const struct command command_call;
 extern const struct command command_up;
 
 #endif

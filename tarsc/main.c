@@ -5,7 +5,7 @@
 
 #include "command.h"
 
-static const struct command *const commands[] = {&command_up};
+static const struct command *const commands[] = {&command_up, &command_call};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(FILE *out)
