@@ -66,6 +66,17 @@ static int wrong(const char *what, const char *text)
 
 /* ---- the interface --------------------------------------------------------------------------- */
 
+static const struct idl_file *read_builtin(struct idl *idl, const char *name,
+                                           struct tars_error *error)
+{
+    for (size_t i = 0; i < builtin_file_count; i++)
+        if (strcmp(builtin_files[i].name, name) == 0)
+            return idl_read_text(idl, name, tars_str_n(builtin_files[i].text, builtin_files[i].len),
+                                 error);
+    tars_fail(error, 1, "%s is not built in", name);
+    return NULL;
+}
+
 /* Reads the file that describes the object; NULL after saying why not. */
 static const struct idl_file *read_interface(struct idl *idl, struct options *o,
                                              const struct tars_object *object)
@@ -84,7 +95,8 @@ static const struct idl_file *read_interface(struct idl *idl, struct options *o,
     if (!o->tars && !o->interface)
         o->interface = row->interface;
     idl_add_builtins(idl, builtin_files, builtin_file_count);
-    const struct idl_file *file = idl_read(idl, path, &error);
+    const struct idl_file *file = o->tars ? idl_read(idl, path, &error)
+                                          : read_builtin(idl, path, &error);
     if (!file) {
         fprintf(stderr, "tarsc call: %s\n", error.text);
         return NULL;
