@@ -11,6 +11,7 @@
 #include <tars/client.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "command.h"
 #include "objects.h"
 
@@ -213,7 +214,7 @@ static int call(const struct options *o, const struct idl_function *f, struct ta
     struct tars_result result = tars_proxy_call_raw_blocking(proxy, o->function, body, arena,
                                                              &answer, &options);
     if (result.error) {
-        fprintf(stderr, "tarsc call: %s (code %d)\n", result.message, result.error);
+        fprintf(stderr, "tarsc call: %s\n", result.message);
         status = STATUS_FAILED;
     } else if (!o->one_way) {
         status = print_answer(o, f, answer, arena);
@@ -383,6 +384,7 @@ static int run(int argc, char **argv)
                         .timeout_ms = 3000,
                         .locator = locator && *locator ? locator : default_locator};
     struct idl *idl = idl_new();
+    log_set_level(LOG_LEVEL_ERROR); /* the result says what went wrong */
     int status = read_options(argc, argv, &o, idl);
     if (status < 0)
         status = run_with(idl, &o);
