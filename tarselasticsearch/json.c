@@ -279,7 +279,7 @@ static bool note_name(struct json *object, struct map **seen, struct json *membe
 
 static struct json *read_member(struct parser *p)
 {
-    struct tars_str name;
+    struct tars_str name = {0};
     skip_blanks(p);
     if (p->at == p->end)
         return fail(p, "Unexpected end of file");

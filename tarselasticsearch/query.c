@@ -202,9 +202,9 @@ static bool compile_match_all(struct compiler *c, const struct json *json)
 
 static bool compile_term(struct compiler *c, const struct json *json)
 {
-    const struct json *value;
+    const struct json *value = NULL;
     bool refused;
-    if (!field_and_value(c, json, "term", "value", &value))
+    if (!field_and_value(c, json, "term", "value", &value) || !value)
         return false;
     if (value->type > JSON_STRING || value->type == JSON_NULL)
         return value->type == JSON_NULL
@@ -367,9 +367,9 @@ static bool compile_ids(struct compiler *c, const struct json *json)
 /* Everything from the prefix up to, and without, the prefix with its last byte one higher. */
 static bool compile_prefix(struct compiler *c, const struct json *json)
 {
-    const struct json *value;
+    const struct json *value = NULL;
     bool refused;
-    if (!field_and_value(c, json, "prefix", "value", &value))
+    if (!field_and_value(c, json, "prefix", "value", &value) || !value)
         return false;
     if (value->type != JSON_STRING)
         return parse_failure(c, "[prefix] query needs a text");

@@ -232,7 +232,7 @@ static bool check_window(struct request *r, const char *what, const char *hint)
              "%s is too large, %s must be less than or equal to: [%d] but was [%lld].%s This limit "
              "can be set by changing the [index.max_result_window] index level setting.",
              what, r->from || *hint ? "from + size" : "batch size", SEARCH_WINDOW,
-             (long long)(r->from + r->size), hint);
+             (long long)r->from + r->size, hint);
     return refuse_shard(r, r->indices->len ? r->indices->at[0] : NULL, "illegal_argument_exception",
                         reason);
 }
@@ -651,7 +651,7 @@ static bool run(struct request *r, struct db *db, struct query *q, struct text *
     bool any = false;
     if (!make_sql(r, q) || (r->total_limit && !count_hits(r, db, r->total_limit, &total)))
         return false;
-    text_addf(&q->sql, " LIMIT %lld", (long long)(r->from + r->size));
+    text_addf(&q->sql, " LIMIT %lld", (long long)r->from + r->size);
     sqlite3_stmt *s = db_prepare(db, text_str(&q->sql));
     if (!s)
         return sql_failure(r, db);

@@ -78,7 +78,7 @@ static enum MHD_Result refuse(struct call *call, int status)
         {429, "circuit_breaking_exception",
          "the store is busy: too many requests wait or too much memory is in use"},
     };
-    struct failure f;
+    struct failure f = {0};
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (reasons[i].status == status)
             failure_set(&f, status, reasons[i].type, "%s", reasons[i].reason);

@@ -62,8 +62,8 @@ enum idl_value_kind {
 struct idl_value {
     enum idl_value_kind kind;
     struct idl_pos pos;
-    int64_t integer; /* IDL_VALUE_INT, IDL_VALUE_BOOL */
-    double real;     /* IDL_VALUE_FLOAT */
+    int64_t integer;      /* IDL_VALUE_INT, IDL_VALUE_BOOL */
+    double real;          /* IDL_VALUE_FLOAT */
     struct tars_str text; /* the string; the name; a number as it was written */
 };
 
@@ -120,9 +120,9 @@ struct idl_include {
 };
 
 struct idl_file {
-    const char *path;      /* as opened; "<stdin>" */
-    struct tars_str text;  /* the source */
-    const char *comment;   /* what stands above the first line of code */
+    const char *path;     /* as opened; "<stdin>" */
+    struct tars_str text; /* the source */
+    const char *comment;  /* what stands above the first line of code */
     struct idl_include *includes;
     struct idl_decl *decls; /* as declared, all modules */
     struct idl_file *next;  /* in the order in which reading ended: included files first */

@@ -70,16 +70,17 @@ static void resolve(const struct scope *s, const struct idl_type *type)
         resolve(s, type->key);
     if (type->value)
         resolve(s, type->value);
-    if (type->kind == IDL_LIST && type->value->kind == IDL_BOOL)
+    if (type->kind == IDL_LIST && type->value && type->value->kind == IDL_BOOL)
         idl_warn(s->idl, type->pos, "code that tars2cpp makes of vector<bool> does not compile");
     if (type->kind == IDL_UINT8 || type->kind == IDL_UINT16 || type->kind == IDL_UINT32)
         idl_warn(s->idl, type->pos, "tars2go does not accept '%s' everywhere",
                  idl_kind_name(type->kind));
-    if (type->kind == IDL_MAP &&
+    if (type->kind == IDL_MAP && type->key &&
         (type->key->kind == IDL_LIST || type->key->kind == IDL_MAP || type->key->kind == IDL_BYTES))
         idl_error(s->idl, type->key->pos, "a %s cannot be the key of a map",
                   type->key->kind == IDL_MAP ? "map" : "vector");
-    if (type->kind == IDL_MAP && type->key->kind == IDL_STRUCT && type->key->decl->key == NULL)
+    if (type->kind == IDL_MAP && type->key && type->key->kind == IDL_STRUCT &&
+        type->key->decl->key == NULL)
         idl_warn(s->idl, type->key->pos,
                  "struct %s has no key[…]: other SDKs need one to use it as the key of a map",
                  type->key->decl->name);

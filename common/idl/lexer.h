@@ -7,7 +7,7 @@
 
 enum idl_token_kind {
     IDL_TOKEN_END,
-    IDL_TOKEN_NAME,    /* also "Module::Name" */
+    IDL_TOKEN_NAME, /* also "Module::Name" */
     IDL_TOKEN_INT,
     IDL_TOKEN_FLOAT,
     IDL_TOKEN_STRING,
@@ -18,7 +18,7 @@ enum idl_token_kind {
 struct idl_token {
     enum idl_token_kind kind;
     struct idl_pos pos;
-    int end_line;         /* the line its last character is on */
+    int end_line; /* the line its last character is on */
     char punct;
     struct tars_str text; /* as written; of a string: its value */
     int64_t integer;

@@ -238,8 +238,8 @@ size_t tars_map_unique(void *pairs, size_t len, size_t pair_size,
         return len;
     dropped = xcalloc(len, sizeof(*dropped));
     for (size_t i = 1; i < len; i++)
-        dropped[order[i - 1]] =
-            compare(at + order[i - 1] * pair_size, at + order[i] * pair_size) == 0;
+        dropped[order[i - 1]] = compare(at + order[i - 1] * pair_size, at + order[i] * pair_size) ==
+                                0;
     for (size_t i = 0; i < len; i++) {
         if (dropped[i])
             continue;
