@@ -60,7 +60,8 @@ int tars_server_run(struct tars_server *server);
 
 /* For programs with a loop of their own and for tests: start serving on background threads, … */
 bool tars_server_start(struct tars_server *server, struct tars_error *error) TARS_MUSTCHECK;
-/* … stop accepting, wait for running calls at most `drain_ms`, close (idempotent), … */
+/* … stop accepting, wait for running calls at most `drain_ms`, close (idempotent; not from a
+ * handler or hook, which use tars_server_shutdown), … */
 void tars_server_stop(struct tars_server *server, int drain_ms);
 /* … and release (stops first). */
 void tars_server_free(struct tars_server *server);
@@ -96,9 +97,11 @@ void tars_server_serve(struct tars_server *server, const char *servant,
                        const struct tars_interface *interface, const void *handlers, void *self);
 
 /*
- * The way around decoding, for answers that lie ready: `fast` sees every call of the servant first
- * with its body undecoded. It either answers (tars_call_reply_body) and returns true, or returns
- * false and the call goes its usual way. May stand beside or instead of tars_server_serve.
+ * The way around decoding, for answers that lie ready: `fast` sees every version 1 call of the
+ * servant first with its body undecoded. It either answers (tars_call_reply_body,
+ * tars_call_fail) or takes the call for later (tars_call_later) and returns true, or returns false
+ * and the call goes its usual way. May stand beside or instead of tars_server_serve; `self` is
+ * what tars_call_self gives when it stands alone.
  */
 void tars_server_serve_raw(struct tars_server *server, const char *servant,
                            bool (*fast)(struct tars_call *call, void *self), void *self);
@@ -143,7 +146,8 @@ unsigned tars_server_workers(const struct tars_server *server);
 /* Puts a key into the answer's context or status map (copied). */
 void tars_reply_context(struct tars_call *call, const char *key, struct tars_str value);
 void tars_reply_status(struct tars_call *call, const char *key, struct tars_str value);
-/* In a handler: the call fails with this code (not 0) instead of answering its return value. */
+/* In a handler: the call fails with this code (not 0, not below -99) instead of answering its
+ * return value. */
 void tars_call_fail(struct tars_call *call, int32_t code, const char *format, ...)
     TARS_PRINTF(3, 4);
 /* In a raw servant: answers with this version 1 body (copied). */
@@ -152,8 +156,9 @@ void tars_call_reply_body(struct tars_call *call, struct tars_str body);
 /*
  * A call that is answered later. Taken in the handler (generated `…_later`), ended exactly once,
  * from any thread, by generated `…_reply`, tars_reply_body or tars_reply_error; the end releases
- * it. When the caller's time is up first, the caller gets the timeout code and a later answer is
- * discarded. What the call's arena holds stays until the end.
+ * it. When the caller's time is up first (or, where it named none, the adapter's queuetimeout), the
+ * caller gets the timeout code and a later answer is discarded. What the call's arena holds stays
+ * until the end, also when the server is gone before.
  */
 struct tars_later;
 struct tars_later *tars_call_later(struct tars_call *call);
