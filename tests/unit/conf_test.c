@@ -7,7 +7,7 @@
 #include <tars/conf.h>
 
 #include "base/hash.h"
-#include "vectors.h"
+#include "rows.h"
 
 static struct tars_conf *parse(const char *text)
 {
@@ -38,11 +38,11 @@ static void assert_parse_fails(struct tars_str text, const char *reason)
 /* ---- the vectors --------------------------------------------------------------------------------
  */
 
-static void check_config_row(const struct vector *row)
+static void check_config_row(const struct row *row)
 {
-    const char *in = vector_text(row, "in"), *out = vector_text(row, "out");
-    const char *ours = vector_text(row, "ours");
-    const char *value = vector_text(row, "value");
+    const char *in = row_text(row, "in"), *out = row_text(row, "out");
+    const char *ours = row_text(row, "ours");
+    const char *value = row_text(row, "value");
     struct tars_error error = {0};
     struct tars_conf *conf = tars_conf_parse(tars_str(in), &error);
     if (!out && !ours) {
@@ -59,24 +59,24 @@ static void check_config_row(const struct vector *row)
 
 START_TEST(every_config_vector_reads_and_writes_as_listed)
 {
-    ck_assert_uint_eq(vectors_each("config", check_config_row), 32);
+    ck_assert_uint_eq(rows_each("config", check_config_row), 32);
 }
 END_TEST
 
-static void check_join_row(const struct vector *row)
+static void check_join_row(const struct row *row)
 {
-    struct tars_conf *base = parse(vector_text(row, "base"));
-    struct tars_conf *other = parse(vector_text(row, "other"));
+    struct tars_conf *base = parse(row_text(row, "base"));
+    struct tars_conf *other = parse(row_text(row, "other"));
     tars_conf_join(base, other,
                    cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row->value, "update")));
     tars_conf_free(other);
-    assert_prints(base, vector_text(row, "out"), row->name);
+    assert_prints(base, row_text(row, "out"), row->name);
     tars_conf_free(base);
 }
 
 START_TEST(every_join_vector_merges_as_listed)
 {
-    ck_assert_uint_eq(vectors_each("configjoin", check_join_row), 2);
+    ck_assert_uint_eq(rows_each("configjoin", check_join_row), 2);
 }
 END_TEST
 

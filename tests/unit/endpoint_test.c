@@ -6,11 +6,11 @@
 #include <tars/endpoint.h>
 
 #include "base/hash.h"
-#include "vectors.h"
+#include "rows.h"
 
-static void check_endpoint_row(const struct vector *row)
+static void check_endpoint_row(const struct row *row)
 {
-    const char *in = vector_text(row, "in"), *out = vector_text(row, "out");
+    const char *in = row_text(row, "in"), *out = row_text(row, "out");
     struct tars_endpoint e;
     struct tars_error error = {0};
     char text[TARS_ENDPOINT_TEXT];
@@ -23,7 +23,7 @@ static void check_endpoint_row(const struct vector *row)
     ck_assert_msg(ok, "%s: %s", row->name, error.text);
     ck_assert_uint_eq(tars_endpoint_print(&e, text, sizeof text), strlen(out));
     ck_assert_str_eq(text, out);
-    ck_assert_str_eq(e.host, vector_text(row, "host"));
+    ck_assert_str_eq(e.host, row_text(row, "host"));
     const struct {
         const char *member;
         int value;
@@ -36,19 +36,19 @@ static void check_endpoint_row(const struct vector *row)
                    {"weighttype", e.weight_type},
                    {"auth", e.auth}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        ck_assert_msg((int)vector_number(row, numbers[i].member, -99) == numbers[i].value, "%s: %s",
+        ck_assert_msg((int)row_number(row, numbers[i].member, -99) == numbers[i].value, "%s: %s",
                       row->name, numbers[i].member);
 }
 
 START_TEST(every_endpoint_vector_reads_and_writes_as_listed)
 {
-    ck_assert_uint_eq(vectors_each("endpoint", check_endpoint_row), 35);
+    ck_assert_uint_eq(rows_each("endpoint", check_endpoint_row), 35);
 }
 END_TEST
 
-static void check_list_row(const struct vector *row)
+static void check_list_row(const struct row *row)
 {
-    struct tars_str list = tars_str(vector_text(row, "in")), element;
+    struct tars_str list = tars_str(row_text(row, "in")), element;
     const cJSON *wanted;
     cJSON_ArrayForEach(wanted, cJSON_GetObjectItemCaseSensitive(row->value, "out"))
     {
@@ -61,7 +61,7 @@ static void check_list_row(const struct vector *row)
 
 START_TEST(every_endpoint_list_vector_splits_as_listed)
 {
-    ck_assert_uint_eq(vectors_each("endpointlist", check_list_row), 5);
+    ck_assert_uint_eq(rows_each("endpointlist", check_list_row), 5);
 }
 END_TEST
 
