@@ -410,6 +410,48 @@ START_TEST(idle_connections_are_pinged_when_that_is_configured)
 }
 END_TEST
 
+START_TEST(freeing_the_client_does_not_wait_for_a_name_to_be_looked_up)
+{
+    struct tars_client *own = tars_client_new(NULL);
+    struct tars_proxy *proxy = tars_proxy_get(own,
+                                              "Demo.Echo.EchoObj@tcp -h no-such-host.invalid -p 9");
+    struct ends e = {0};
+    int64_t begin = tk_ms();
+
+    for (int i = 0; i < 10; i++)
+        tars_proxy_call_raw(proxy, "echo", tars_str("x"), NULL, on_end, &e);
+    tars_client_free(own);
+    ck_assert_int_eq(e.count, 10);
+    ck_assert_int_lt(tk_ms() - begin, 1000);
+}
+END_TEST
+
+static bool many_in(struct peer *peer, struct tars_client *own, int calls)
+{
+    struct tars_proxy *proxy = tars_proxy_get(own, peer_object(peer, "Demo.Echo.EchoObj"));
+    struct ends e = {0};
+
+    for (int i = 0; i < calls; i++)
+        tars_proxy_call_raw(proxy, "echo", tars_str("x"), NULL, on_end, &e);
+    return tk_eventually(e.count == calls, 5000) && e.good == calls;
+}
+
+START_TEST(several_connections_to_one_endpoint_share_the_calls)
+{
+    struct peer *peer = peer_start(peer_echo, NULL);
+    struct rpc_client_conf settings;
+    struct tars_client *own;
+
+    rpc_client_conf_init(&settings, NULL);
+    settings.connections = 4;
+    own = rpc_client_new(&settings, NULL, NULL);
+    ck_assert(many_in(peer, own, 400));
+    ck_assert_uint_eq(peer_connections(peer), 4);
+    tars_client_free(own);
+    peer_stop(peer);
+}
+END_TEST
+
 /* ---- failures ------------------------------------------------------------------------------- */
 
 static void answer_code(void *user, int fd, unsigned nth)
@@ -557,6 +599,8 @@ static Suite *suite(void)
     tcase_add_test(t, a_client_works_on_the_programs_own_loop);
     tcase_add_test(t, a_loop_whose_thread_has_ended_does_not_hold_up_the_free);
     tcase_add_test(t, idle_connections_are_pinged_when_that_is_configured);
+    tcase_add_test(t, freeing_the_client_does_not_wait_for_a_name_to_be_looked_up);
+    tcase_add_test(t, several_connections_to_one_endpoint_share_the_calls);
     tcase_add_test(t, a_code_of_the_server_is_the_result_with_its_text);
     tcase_add_test(t, a_servants_own_code_does_not_put_the_endpoint_aside);
     tcase_add_test(t, a_call_without_answer_times_out_in_time);
