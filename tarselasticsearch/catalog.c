@@ -923,7 +923,7 @@ static bool check_overlap(const struct catalog *c, struct tars_str name, const s
         return failure_set(
             failure, 400, "illegal_argument_exception",
             "index template [%" TARS_STR_FMT "] has index patterns matching patterns from "
-            "existing templates [%s] with the same priority [%lld], multiple index "
+            "existing templates [%s] that have the same priority [%lld], multiple index "
             "templates may not match during index creation, please use a different priority",
             TARS_STR_ARG(name), t->name, (long long)priority);
     }

@@ -517,8 +517,7 @@ void rest_aliases(struct store_context *c, struct request *r)
                       *actions = json_get(body, "actions");
     bool ok = !failed &&
               ((actions && actions->type == JSON_ARRAY && actions->count && body->count == 1) ||
-               failure_set(&f, 400, "action_request_validation_exception",
-                           "Validation Failed: 1: Must specify at least one alias action;"));
+               failure_set(&f, 400, "illegal_argument_exception", "No action specified"));
     ok = ok && check_actions(c, actions, &f);
     if (ok)
         store_grow(c);

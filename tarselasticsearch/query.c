@@ -566,10 +566,17 @@ static bool score(struct compiler *c, const struct json *json)
 bool query_score(struct query *q, const struct index *index, const struct json *json)
 {
     struct compiler c = {q, index, 0, 0};
-    if (json)
-        return score(&c, json);
-    text_adds(&q->sql, "1.0");
-    return true;
+    size_t len = q->sql.len, count = q->count;
+    if (!json) {
+        text_adds(&q->sql, "1.0");
+        return true;
+    }
+    /* Only what is sound has a score. */
+    if (!compile(&c, json))
+        return false;
+    text_cut(&q->sql, len);
+    q->count = count;
+    return score(&c, json);
 }
 
 void query_add_key(struct query *q, const struct index *index, const struct field *f, bool largest)

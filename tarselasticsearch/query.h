@@ -26,8 +26,7 @@ void query_bind(const struct query *q, sqlite3_stmt *statement);
 
 /* Appends the condition of `json` (NULL: everything). */
 bool query_where(struct query *q, const struct index *index, const struct json *json);
-/* Appends an expression for the score: how many scoring clauses match. Only for what query_where
- * has accepted. */
+/* Appends an expression for the score: how many scoring clauses match. */
 bool query_score(struct query *q, const struct index *index, const struct json *json);
 /* A field's value as a sort key: of several the smallest, or with `largest` the largest. */
 void query_add_key(struct query *q, const struct index *index, const struct field *f, bool largest);

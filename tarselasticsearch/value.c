@@ -130,7 +130,9 @@ static size_t characters(struct tars_str s)
 bool value_index(const struct field *f, const struct json *json, struct value *v, char why[128])
 {
     *v = (struct value){0};
-    if (json->type == JSON_NULL)
+    /* "coerce" takes an empty text for no number. */
+    bool number = f->type != FIELD_KEYWORD && f->type != FIELD_BOOLEAN && f->type != FIELD_DATE;
+    if (json->type == JSON_NULL || (number && json->type == JSON_STRING && json->text.len == 0))
         return true;
     switch (f->type) {
     case FIELD_KEYWORD:
@@ -148,8 +150,7 @@ bool value_index(const struct field *f, const struct json *json, struct value *v
         return index_date(f, json, false, v, why);
     case FIELD_DOUBLE:
     case FIELD_FLOAT:
-        return json->type == JSON_STRING && json->text.len == 0 ? bad(why, json)
-                                                                : index_real(f, json, v, why);
+        return index_real(f, json, v, why);
     case FIELD_OBJECT:
     case FIELD_TEXT:
         return true;

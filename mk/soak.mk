@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# make soak    the long forms of the fault tests whose short forms are in make test
+
+.PHONY: soak
+soak: tests
+	@BUILD=$(BUILD) STORE_KILLS=300 TEST_SECONDS=3600 tests/run tests/integration/store_kill_test.sh
