@@ -8,7 +8,8 @@
 
 /* One row; the bytes of its last column. Valid during the check. */
 struct vector_row {
-    char *name, *kind, *value;
+    char *name, *kind;
+    char *value; /* the JSON column as it stands in the file */
     uint8_t *bytes;
     size_t len;
 };
@@ -27,7 +28,7 @@ struct vector_spec {
 extern struct tars_arena *vectors_arena;
 
 /* Calls `check` for each row of that kind and returns how many there were. */
-int vectors_each(const char *kind, void (*check)(const struct vector_row *row));
+size_t vectors_each(const char *kind, void (*check)(const struct vector_row *row));
 struct vector_spec vectors_parse(const struct vector_row *row);
 /* The member `name` of the JSON column: a reader that stands on its value. */
 bool vectors_member(const struct vector_row *row, const char *name, struct tars_json_reader *value);

@@ -119,9 +119,10 @@ END_TEST
 START_TEST(map_keys_may_be_empty_or_hold_nul_bytes)
 {
     struct map *m = map_new(NULL);
-    map_put(m, tars_str(""), "empty");
-    map_put(m, tars_str_n("a\0b", 3), "nul");
-    map_put(m, tars_str("a"), "a");
+    char empty[] = "empty", nul[] = "nul", a[] = "a";
+    map_put(m, tars_str(""), empty);
+    map_put(m, tars_str_n("a\0b", 3), nul);
+    map_put(m, tars_str("a"), a);
     ck_assert_str_eq(map_get(m, tars_str("")), "empty");
     ck_assert_str_eq(map_get(m, tars_str_n("a\0b", 3)), "nul");
     ck_assert_str_eq(map_take(m, tars_str("a")), "a");

@@ -65,7 +65,7 @@ static void check_rewrites(const struct vector_row *row)
 
 START_TEST(every_frame_of_the_vectors_is_read_and_written_back_byte_for_byte)
 {
-    ck_assert_int_gt(vectors_each("frame", check_rewrites), 20);
+    ck_assert_uint_gt(vectors_each("frame", check_rewrites), 20);
 }
 END_TEST
 
@@ -110,7 +110,7 @@ static void check_mutations(const struct vector_row *row)
 START_TEST(reading_at_a_glance_and_by_the_generated_reader_agree_also_on_damage)
 {
     srand(3);
-    ck_assert_int_gt(vectors_each("frame", check_mutations), 20);
+    ck_assert_uint_gt(vectors_each("frame", check_mutations), 20);
 }
 END_TEST
 

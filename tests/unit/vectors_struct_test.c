@@ -240,27 +240,27 @@ static void check_untyped(const struct vector_row *row)
 
 START_TEST(every_struct_row_passes_generated_code_unchanged)
 {
-    ck_assert_int_ge(vectors_each("struct", check_struct), 20);
+    ck_assert_uint_ge(vectors_each("struct", check_struct), 20);
 }
 END_TEST
 
 START_TEST(every_frame_row_passes_generated_code_unchanged)
 {
-    ck_assert_int_ge(vectors_each("frame", check_frame), 25);
+    ck_assert_uint_ge(vectors_each("frame", check_frame), 25);
 }
 END_TEST
 
 START_TEST(every_body_of_a_call_passes_generated_code_unchanged)
 {
-    ck_assert_int_ge(vectors_each("args", check_args), 6);
-    ck_assert_int_ge(vectors_each("result", check_result), 2);
+    ck_assert_uint_ge(vectors_each("args", check_args), 6);
+    ck_assert_uint_ge(vectors_each("result", check_result), 2);
 }
 END_TEST
 
 START_TEST(every_tup_body_passes_unchanged)
 {
-    ck_assert_int_ge(vectors_each("tup3", check_tup3), 2);
-    ck_assert_int_ge(vectors_each("tup2", check_untyped), 1);
+    ck_assert_uint_ge(vectors_each("tup3", check_tup3), 2);
+    ck_assert_uint_ge(vectors_each("tup2", check_untyped), 1);
 }
 END_TEST
 
