@@ -19,15 +19,22 @@ extern "C" {
 /*
  * The text of a configuration file from tarsconfig, NUL-terminated, owned by the server until it
  * is freed. Written to <basepath>/<name> with up to five older versions beside it; when tarsconfig
- * cannot be had, that file is used. `at` is NULL when there is neither. Waits up to 2 x 3 s.
+ * cannot be had, that file is used. `at` is NULL when there is neither, and for a name that is not
+ * a plain file name. Waits up to 2 x 3 s; in callbacks of the server's client, where nothing can
+ * wait, it uses the file.
  */
 struct tars_str tars_config_load(struct tars_server *server, const char *name);
 
-/* One line for the remote day log of that name (kept in a bounded queue, sent in batches). */
+/*
+ * One line for the remote day log of that name: kept in a bounded queue, sent in batches, and again
+ * when the log service did not take it. What cannot be sent (queue full, end of the program, no log
+ * service configured) goes to <logpath>/App/Server/App.Server_<name>_<date>.log.
+ */
 void tars_log_day(struct tars_server *server, const char *name, const char *format, ...)
     TARS_PRINTF(3, 4);
 
-/* Levels of the program's own rolling log under logpath. */
+/* The program's own log, <logpath>/App/Server/App.Server.log, which rolls by size. The level is
+ * that of the configuration, or the last that an administrator set ("tars.setloglevel"). */
 enum tars_log_level {
     TARS_LOG_DEBUG = 0,
     TARS_LOG_INFO,
@@ -37,6 +44,7 @@ enum tars_log_level {
 };
 void tars_log(struct tars_server *server, enum tars_log_level level, const char *format, ...)
     TARS_PRINTF(3, 4);
+/* For the rest of this run. */
 void tars_log_set_level(struct tars_server *server, enum tars_log_level level);
 
 /* What is computed from the values of a property in each report interval. */
@@ -48,12 +56,14 @@ enum tars_property_policy {
     TARS_PROPERTY_COUNT = 16,
     TARS_PROPERTY_DISTR = 32
 };
-/* `policies` are or-ed; `ranges` are the ascending upper bounds for TARS_PROPERTY_DISTR. */
+/* `policies` are or-ed; `ranges` (copied) are the ascending upper bounds for TARS_PROPERTY_DISTR. A
+ * name that was created or reported before stays as it is. */
 void tars_property_create(struct tars_server *server, const char *name, unsigned policies,
                           const int32_t *ranges, size_t count);
 /* A value; a name that was not created gets SUM, AVG, MAX, MIN and COUNT. */
 void tars_property_report(struct tars_server *server, const char *name, int64_t value);
 
+/* A message for the people who watch the server, sent once; nothing without a notify service. */
 enum tars_notify_level { TARS_NOTIFY_NORMAL = 0, TARS_NOTIFY_WARN = 1, TARS_NOTIFY_ERROR = 2 };
 void tars_notify(struct tars_server *server, enum tars_notify_level level, const char *format, ...)
     TARS_PRINTF(3, 4);

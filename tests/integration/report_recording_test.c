@@ -80,6 +80,8 @@ static bool on_call(struct tars_call *call, void *self)
     if (tars_str_is(tars_call_function(call), "tars_ping"))
         return false;
     keep(servant->framework, servant->object, call);
+    if (tars_str_is(tars_call_function(call), "sleep"))
+        tk_sleep(300);
     tars_writer_init(&answer);
     if (servant->object == CONFIG) {
         bool by_info = tars_str_is(tars_call_function(call), "loadConfigByInfo");
@@ -781,6 +783,45 @@ START_TEST(traced_calls_leave_two_lines_with_their_parameters)
 }
 END_TEST
 
+START_TEST(trace_keys_of_strangers_forge_no_lines)
+{
+    static const char *const keys[] = {"",
+                                       "|",
+                                       "f",
+                                       "g|span",
+                                       "f.99999999999|s",
+                                       "f.1-a|",
+                                       "||||",
+                                       "f-a\n|b\n",
+                                       "f.1-\x01\xff|s\n2026|x",
+                                       "f|a|b|c"};
+    struct framework framework;
+    struct business b;
+
+    framework_init(&framework);
+    framework_start(&framework);
+    business_start(&b, &framework);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        struct tars_str_pair pair = {tars_str("STATUS_TRACE_KEY"), tars_str(keys[i])};
+        struct tars_str_map status = {1, &pair};
+        call(&b, "x", &(struct tars_call_options){.message_type = 0x100, .status = &status});
+        pair.key = tars_str("STATUS_DYED_KEY");
+        call(&b, "x", &(struct tars_call_options){.message_type = 0x04, .status = &status});
+    }
+    business_stop(&b);
+    (void)tk_eventually(has_arrived(&framework, "logger", "day", "|f_a_b_c|"), 5000);
+    char *text = arrived(&framework, "loggerbyInfo", "_t_trace_");
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        size_t bars = 0;
+        for (const char *at = line; *at; at++)
+            bars += *at == '|';
+        ck_assert_msg(bars == 11, "%s", line);
+    }
+    free(text);
+    framework_stop(&framework);
+}
+END_TEST
+
 /* ---- statistics and properties --------------------------------------------------------------- */
 
 /* Finds the series of a function; false when nothing was reported about it. */
@@ -879,6 +920,112 @@ START_TEST(calls_made_and_served_are_reported_at_the_stop_at_the_latest)
     /* No statistics of statistics. */
     ck_assert(!find_series(&framework, "reportMicMsg", true, &head, &body, arena));
     ck_assert(!find_series(&framework, "reportPropMsg", true, &head, &body, arena));
+    tars_arena_free(arena);
+    framework_stop(&framework);
+}
+END_TEST
+
+START_TEST(failed_and_timed_out_calls_are_series_of_their_own)
+{
+    struct framework framework;
+    struct business b;
+    struct tars_arena *arena = tars_arena_new(0);
+    struct tarsf_stat_mic_msg_head head;
+    struct tarsf_stat_mic_msg_body body;
+    struct tars_str answer;
+
+    framework_init(&framework);
+    framework_start(&framework);
+    business_start(&b, &framework);
+    struct tars_client *client = tars_server_client(b.server);
+    uint16_t nobody = tk_free_port();
+    struct tars_result result = tars_proxy_call_raw_blocking(
+        tars_proxy_get(client, tk_text("Demo.Gone.Obj@tcp -h 127.0.0.1 -p %d", nobody)), "lost",
+        tars_str(""), arena, &answer, NULL);
+    ck_assert_int_ne(result.error, 0);
+    int32_t code = result.error;
+    /* The other server answers this one only when the caller has gone. */
+    result = tars_proxy_call_raw_blocking(
+        tars_proxy_get(client, tk_text("tars.framework.OtherObj@tcp -h 127.0.0.1 -p %d",
+                                       framework.ports[OTHER])),
+        "sleep", tars_str(""), arena, &answer, &(struct tars_call_options){.timeout_ms = 100});
+    ck_assert_int_eq(result.error, TARS_RET_TIMEOUT);
+    business_stop(&b);
+    (void)tk_eventually(count(&framework, "reportMicMsg") >= 1, 5000);
+
+    ck_assert(find_series(&framework, "lost", true, &head, &body, arena));
+    ck_assert_int_eq(head.return_value, code);
+    ck_assert(tars_str_is(head.slave_name, "Demo.Gone"));
+    ck_assert_int_eq(body.exec_count, 1);
+    ck_assert_int_eq(body.count + body.timeout_count, 0);
+    ck_assert(find_series(&framework, "sleep", true, &head, &body, arena));
+    ck_assert_int_eq(head.return_value, TARS_RET_TIMEOUT);
+    ck_assert_int_eq(body.timeout_count, 1);
+    ck_assert_int_eq(body.total_rsp_time, 0);
+    tars_arena_free(arena);
+    framework_stop(&framework);
+}
+END_TEST
+
+START_TEST(a_server_in_a_set_reports_its_set)
+{
+    struct framework framework;
+    struct business b;
+    struct tars_arena *arena = tars_arena_new(0);
+    struct tarsf_stat_mic_msg_head head;
+    struct tarsf_stat_mic_msg_body body;
+    struct tars_error error;
+
+    framework_init(&framework);
+    framework_start(&framework);
+    struct tars_conf *conf = business_conf(&b, &framework);
+    tars_conf_set(conf, "/tars/application<enableset>", "y");
+    tars_conf_set(conf, "/tars/application<setdivision>", "s.ha.1");
+    business_new(&b, conf);
+    ck_assert_msg(tars_server_start(b.server, &error), "%s", error.text);
+    call(&b, "fine", NULL);
+    call_other(&b, &framework);
+    business_stop(&b);
+    (void)tk_eventually(count(&framework, "reportMicMsg") >= 2, 5000);
+    ck_assert(find_series(&framework, "ListConfig", false, &head, &body, arena));
+    ck_assert(tars_str_is(head.slave_name, "Demo.ShapeServer.sha1"));
+    ck_assert(tars_str_is(head.slave_set_name, "s") && tars_str_is(head.slave_set_area, "ha") &&
+              tars_str_is(head.slave_set_id, "1"));
+    ck_assert(find_series(&framework, "work", true, &head, &body, arena));
+    ck_assert(tars_str_is(head.master_name, "Demo.ShapeServer.sha1@" TARSC_VERSION));
+    tars_arena_free(arena);
+    framework_stop(&framework);
+}
+END_TEST
+
+/* Weakness of others: function names come from the wire, and each is a series for ever. */
+START_TEST(a_flood_of_unknown_functions_makes_a_bounded_report)
+{
+    struct framework framework;
+    struct business b;
+    struct tars_arena *arena = tars_arena_new(0);
+    struct tarsf_stat_mic_msg_head head;
+    struct tarsf_stat_mic_msg_body body;
+    struct tars_error error;
+    struct tars_str answer;
+
+    framework_init(&framework);
+    framework_start(&framework);
+    struct tars_conf *conf = business_conf(&b, &framework);
+    tars_conf_set(conf, "/tars/application/client<max-stat-series>", "50");
+    tars_conf_set(conf, "/tars/application/server<workers>", "1");
+    business_new(&b, conf);
+    ck_assert_msg(tars_server_start(b.server, &error), "%s", error.text);
+    for (int i = 0; i < 1000; i++) {
+        (void)tars_proxy_call_raw_blocking(b.proxy, tk_text("unknown%d", i), tars_str(""), arena,
+                                           &answer, NULL);
+        tars_arena_reset(arena);
+    }
+    business_stop(&b);
+    (void)tk_eventually(count(&framework, "reportMicMsg") >= 5, 2000);
+    ck_assert_uint_le(count(&framework, "reportMicMsg"), 51);
+    ck_assert(find_series(&framework, "overflow", false, &head, &body, arena));
+    ck_assert_int_ge(body.exec_count, 900);
     tars_arena_free(arena);
     framework_stop(&framework);
 }
@@ -1018,7 +1165,11 @@ int main(void)
     tcase_add_test(tc, lines_that_never_left_stand_in_a_file_after_the_stop);
     tcase_add_test(tc, dyed_calls_leave_a_line_in_the_common_dyeing_log);
     tcase_add_test(tc, traced_calls_leave_two_lines_with_their_parameters);
+    tcase_add_test(tc, trace_keys_of_strangers_forge_no_lines);
     tcase_add_test(tc, calls_made_and_served_are_reported_at_the_stop_at_the_latest);
+    tcase_add_test(tc, failed_and_timed_out_calls_are_series_of_their_own);
+    tcase_add_test(tc, a_server_in_a_set_reports_its_set);
+    tcase_add_test(tc, a_flood_of_unknown_functions_makes_a_bounded_report);
     tcase_add_test(tc, properties_of_the_program_and_of_each_adapter_are_reported);
     tcase_add_test(tc, reports_and_heartbeats_keep_their_rhythm);
     suite_add_tcase(suite, tc);
