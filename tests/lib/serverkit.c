@@ -164,17 +164,18 @@ static void (*const handlers_table[FUNCTIONS])(void) = {
 struct tars_conf *sk_conf(const char *endpoint, const char *adapter, const char *server)
 {
     struct tars_error error = {0};
+    const char *folder = tk_dir();
     char *text = xasprintf(
         "<tars>\n<application>\n<server>\n"
-        "app=Demo\nserver=ShapeServer\nworkers=2\nlocal=tcp -h 127.0.0.1 -p %u "
-        "-t 10000\n%s\n"
+        "app=Demo\nserver=ShapeServer\nworkers=2\nbasepath=%s\ndatapath=%s\nlogpath=%s\n"
+        "local=tcp -h 127.0.0.1 -p %u -t 10000\n%s\n"
         "<Demo.ShapeServer.ShapesObjAdapter>\nservant=Demo.ShapeServer.ShapesObj\n"
         "endpoint=%s\n%s\n</Demo.ShapeServer.ShapesObjAdapter>\n"
         "<Demo.ShapeServer.DatagramObjAdapter>\n"
         "servant=Demo.ShapeServer.DatagramObj\nendpoint=udp -h 127.0.0.1 -p %u\n"
         "</Demo.ShapeServer.DatagramObjAdapter>\n"
         "</server>\n</application>\n</tars>\n",
-        tk_free_port(), server, endpoint, adapter, tk_free_port());
+        folder, folder, folder, tk_free_port(), server, endpoint, adapter, tk_free_port());
     struct tars_conf *conf = tars_conf_parse(tars_str(text), &error);
     free(text);
     ck_assert_msg(conf != NULL, "%s", error.text);
