@@ -357,19 +357,27 @@ static void run_handler(struct tars_call *call, const struct tars_function *f)
     server_call_answer(call, 0, tars_str_n(body->at, body->len), tars_str(NULL));
 }
 
+/* True when the raw servant took care of the call. */
+static bool run_fast(struct tars_call *call, const struct server_servant *servant)
+{
+    bool done = servant->fast(call, servant->fast_self);
+    if (call->state != SERVER_CALL_RUNNING)
+        return true;
+    if (call->fail_code)
+        server_call_answer(call, call->fail_code, tars_str(NULL), call->fail_text);
+    else if (done)
+        answer_error(call, TARS_RET_UNKNOWN, "the servant gave no answer");
+    return call->state != SERVER_CALL_RUNNING;
+}
+
 static void dispatch(struct tars_call *call)
 {
     const struct server_servant *servant = call->adapter->servant;
     const struct rpc_request *q = &call->request;
     if (refuse(call) || answer_ping(call))
         return;
-    if (servant && servant->fast && q->version == RPC_TARS) {
-        bool answered = servant->fast(call, servant->fast_self);
-        if (call->fail_code && call->state == SERVER_CALL_RUNNING)
-            server_call_answer(call, call->fail_code, tars_str(NULL), call->fail_text);
-        if (answered || call->state != SERVER_CALL_RUNNING)
-            return;
-    }
+    if (servant && servant->fast && q->version == RPC_TARS && run_fast(call, servant))
+        return;
     if (!is_known_version(q->version)) {
         answer_error(call, TARS_RET_DECODE, "packet version %d is not served (1, 2, 3 and 5 are)",
                      q->version);

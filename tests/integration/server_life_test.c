@@ -2,9 +2,11 @@
 /* Start, stop and administration of a server. */
 #include <check.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "serverkit.h"
 #include "testkit.h"
@@ -286,6 +288,76 @@ START_TEST(a_servant_without_adapter_is_an_error_that_says_what_to_write)
 }
 END_TEST
 
+static int32_t called_from(struct tars_server *s, const char *set)
+{
+    int fd = sk_connect(s);
+    struct tars_str_pair pair = {tars_str("STATUS_SETNAME_VALUE"), tars_str(set)};
+    struct rpc_request q = sk_request("tars_ping");
+    q.message_type = RPC_MESSAGE_SET;
+    if (set)
+        q.status = (struct tars_str_map){1, &pair};
+    int32_t ret = sk_call(fd, &q);
+    close(fd);
+    return ret;
+}
+
+START_TEST(callers_of_another_area_of_the_same_set_are_refused)
+{
+    struct tars_error error = {0};
+    struct tars_conf *conf = sk_conf(tk_text("tcp -h 127.0.0.1 -p %u", tk_free_port()), "", "");
+    tars_conf_set(conf, "/tars/application<enableset>", "Y");
+    tars_conf_set(conf, "/tars/application<setdivision>", "shop.north.1");
+    struct tars_server *s = tars_server_new_conf(conf);
+    tars_conf_free(conf);
+    sk_serve(s);
+    ck_assert_msg(tars_server_start(s, &error), "%s", error.text);
+    ck_assert_int_eq(called_from(s, "shop.north.1"), 0);
+    ck_assert_int_eq(called_from(s, "shop.north.2"), 0);
+    ck_assert_int_eq(called_from(s, "bank.south.1"), 0);
+    ck_assert_int_eq(called_from(s, "shop.south.1"), TARS_RET_INVALID_SET);
+    ck_assert_int_eq(called_from(s, NULL), TARS_RET_INVALID_SET);
+    tars_server_free(s);
+}
+END_TEST
+
+static void note(void *self)
+{
+    tk_write_file(self, "stopped");
+}
+
+START_TEST(sigterm_ends_run_with_zero_after_running_calls_were_answered)
+{
+    uint16_t port = tk_free_port();
+    char *mark = (char *)tk_text("%s/mark", tk_dir());
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct tars_conf *conf = sk_conf(tk_text("tcp -h 127.0.0.1 -p %u", port), "", "");
+        struct tars_server *s = tars_server_new_conf(conf);
+        tars_conf_free(conf);
+        sk_serve(s);
+        tars_server_on_stop(s, note, mark);
+        _exit(tars_server_run(s));
+    }
+    ck_assert(tk_wait_port(port, 5000));
+    int fd = tk_connect(port), status = -1;
+    struct rpc_request q = sk_request("sleep");
+    q.body = sk_int_body(300);
+    ck_assert(sk_send(fd, &q));
+    tk_sleep(50);
+    kill(pid, SIGTERM);
+    struct sk_answer a = sk_receive(fd, 5000);
+    ck_assert(a.came);
+    ck_assert_int_eq(sk_ret(&a), 300);
+    sk_free(&a);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    char *written = tk_read_file(mark);
+    ck_assert_str_eq(written, "stopped");
+    free(written);
+    close(fd);
+}
+END_TEST
+
 START_TEST(arguments_are_checked_by_run)
 {
     char program[] = "prog", version[] = "--version", none[] = "--nothing",
@@ -318,6 +390,8 @@ int main(void)
     t = tcase_create("start");
     tcase_add_test(t, a_bad_configuration_is_refused_with_the_key);
     tcase_add_test(t, a_servant_without_adapter_is_an_error_that_says_what_to_write);
+    tcase_add_test(t, callers_of_another_area_of_the_same_set_are_refused);
+    tcase_add_test(t, sigterm_ends_run_with_zero_after_running_calls_were_answered);
     tcase_add_test(t, arguments_are_checked_by_run);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
