@@ -61,6 +61,10 @@ void rpc_proxy_start(struct loop_job *job);
 /* Ends every call; those that come later end at once. */
 void rpc_proxy_stop(struct tars_proxy *proxy);
 
+/* Another set (taken over; NULL: the client's) is another list: what was known goes, calls wait for
+ * the new one. */
+void rpc_proxy_use_set(struct tars_proxy *proxy, char *set);
+
 /* A call has reached the loop. */
 void rpc_proxy_take(struct rpc_call *call);
 /* Pings connections that were not used for `idle_ms`. */
