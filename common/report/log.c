@@ -110,6 +110,8 @@ static void time_text(char text[TIME_BYTES])
 }
 
 /* "head|text" with one newline at the end; to be freed. */
+static char *line_of(const char *head, const char *format, va_list arguments) TARS_PRINTF(2, 0);
+
 static char *line_of(const char *head, const char *format, va_list arguments)
 {
     char *text = NULL, *line;
