@@ -29,13 +29,11 @@ static struct rpc_call **place(const struct rpc_flight *f, int32_t id)
 /* Growing by a power of two keeps calls apart that were apart before. */
 static void grow(struct rpc_flight *f)
 {
-    struct rpc_call *call;
-
     f->size = f->size ? f->size * GROWTH : FIRST_SIZE;
     free(f->places);
     f->places = xcalloc(f->size, sizeof(struct rpc_call *));
-    TAILQ_FOREACH(call, &f->sent, link)
-    *place(f, call->id) = call;
+    for (struct rpc_call *call = TAILQ_FIRST(&f->sent); call; call = TAILQ_NEXT(call, link))
+        *place(f, call->id) = call;
 }
 
 static int32_t free_id(struct rpc_flight *f)
