@@ -18,6 +18,7 @@ enum {
     SMALL_REST = 4096,        /* half requests up to here are moved, longer ones grow in place */
     STALL_BYTES = 256 * 1024, /* unsent bytes that stop a connection's reading */
     GO_ON_BYTES = 64 * 1024,  /* … and let it go on */
+    AUTH_FRAME = 4096,        /* an authentication packet is shorter */
     KEEP_OUTPUT = 1024 * 1024 /* a larger batch buffer is given back */
 };
 
@@ -207,15 +208,20 @@ void server_connections_flush(struct server_worker *w)
 /* ---- input -------------------------------------------------------------------------------------
  */
 
+/* Who has not said yet who they are gets room for that and no more. */
+static size_t frame_limit(const struct tars_connection *c)
+{
+    return c->authenticated ? (size_t)c->worker->server->options.packet_limit : AUTH_FRAME;
+}
+
 /* Serves the whole requests at the front of `at`; returns how many bytes they took, SIZE_MAX when
  * the connection must be closed. */
 static size_t serve_frames(struct tars_connection *c, struct server_chunk *chunk, const char *at,
                            size_t have)
 {
     size_t done = 0, len;
-    const size_t limit = (size_t)c->worker->server->options.packet_limit;
     while (!c->stalled) {
-        enum rpc_frame found = rpc_frame_find(at + done, have - done, limit, &len);
+        enum rpc_frame found = rpc_frame_find(at + done, have - done, frame_limit(c), &len);
         if (found == RPC_FRAME_PARTIAL)
             break;
         if (found == RPC_FRAME_BAD || !server_call_serve(c, chunk, tars_str_n(at + done, len))) {

@@ -333,6 +333,9 @@ START_TEST(wrong_secret_old_packet_and_no_packet_close_without_an_answer)
     expect_closed(auth_frame("SK2", time(NULL)));
     expect_closed(auth_frame("SK1", time(NULL) - 3700));
     expect_closed(call);
+    struct tars_writer much = {0}; /* strangers get no room for long packets */
+    tars_writer_append(&much, "\x00\x10\x00\x00", 4);
+    expect_closed(much);
     ck_assert_double_eq(sk_metric(server, "tars_authentication_failures_total", "Shapes"), 3);
 }
 END_TEST
