@@ -739,7 +739,8 @@ bool scroll_next(struct scroll *s, struct text *to, struct failure *failure)
         s->best = best;
         s->any = true;
     }
-    s->ended = s->ended || hits.len == 2;
+    /* A statement that has come to its end would begin anew. */
+    s->ended = s->ended || hits.len == 2 || !sqlite3_stmt_busy(s->statement);
     text_addf(to, "{\"_scroll_id\":\"%s\",", s->id);
     struct index_list shape = {.len = s->page.indices};
     s->request.indices = &shape;
