@@ -149,7 +149,7 @@ $(patsubst %.c,$(OBJ)/%.o,$(TEST_C)) $(TESTKIT_O): | $(GEN_H) $(TEST_GEN_H)
 $(BUILD)/tests/%: $(OBJ)/tests/%.o $(TESTKIT_O) $(TEST_GEN_O) $(COMMON_A) $(IDL_A) $(TARS_A)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,check) $(DAEMON_LDLIBS)
+	@$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(call pkg,--libs,check) $(DAEMON_LDLIBS)
 
 .PHONY: tests unit
 tests: all $(TEST_BIN)

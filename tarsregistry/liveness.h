@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Who is alive. An instance that reports its own state is given three of the intervals it has
+ * shown, never less than the minimum, before silence means that it is gone. All times are the
+ * monotonic clock's, so that setting the date changes nothing.
+ */
+#ifndef TARSREGISTRY_LIVENESS_H
+#define TARSREGISTRY_LIVENESS_H
+
+#include "table.h"
+
+struct liveness_rules {
+    int32_t minimum_ms;    /* the shortest silence that may mean anything */
+    int32_t unknown_ms;    /* silence allowed before an interval has been shown */
+    int32_t protect_share; /* percent: more than this at once is our fault rather than theirs */
+    int32_t protect_count; /* fewer than this at once are believed */
+};
+
+enum { LIVENESS_PARDON_MS = 90 * 1000 /* expiries this far back count as "at once" */ };
+
+struct liveness {
+    struct liveness_rules rules;
+    int64_t back;       /* when this registry or its store was last away */
+    int64_t last_round; /* 0: none yet */
+    int64_t window_began;
+    size_t window_expired;
+    bool holding;   /* the last round was held back by the protection */
+    bool confirmed; /* an operator said: let them go */
+};
+
+void liveness_init(struct liveness *liveness, const struct liveness_rules *rules, int64_t now);
+
+/* The instance reported to us. `steady`: with the state it had before, so the gap is its interval.
+ */
+void liveness_report(const struct liveness *liveness, struct instance *instance, bool steady,
+                     int64_t now);
+/* We could not have heard anybody until now: everybody's silence begins anew. */
+void liveness_away(struct liveness *liveness, int64_t now);
+
+/* The interval it has shown, ms; 0: not known. */
+int32_t liveness_interval(const struct instance *instance);
+/* How long it may be silent, ms. */
+int64_t liveness_patience(const struct liveness *liveness, const struct instance *instance);
+bool liveness_silent(const struct liveness *liveness, const struct instance *instance, int64_t now);
+
+/*
+ * Calls `gone` for each instance that has been silent too long; returns how many. None, and
+ * `holding` set, when they are so many that the fault must be ours. A round that comes late (the
+ * process was stopped) pardons everybody.
+ */
+size_t liveness_round(struct liveness *liveness, const struct table *table, int64_t now,
+                      void (*gone)(void *user, struct instance *instance), void *user);
+
+#endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "registrations.h"
+
+#include <stdlib.h>
+
+#include <tars/endpoint.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "es/bulk.h"
+#include "intake.h"
+#include "reports.h"
+
+enum { NAME_MAX_LEN = 128, ENDPOINT_MAX_LEN = 256, ANSWER_MARGIN_MS = 50 };
+
+/* ---- what could never be served
+ * ------------------------------------------------------------------ */
+
+static bool has_any(struct tars_str text, const char *bad)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.at[i] <= ' ' || text.at[i] == 0x7f || strchr(bad, text.at[i]))
+            return true;
+    return false;
+}
+
+static bool check_name(const char *what, struct tars_str name, const char *bad,
+                       struct tars_error *error)
+{
+    if (!name.len)
+        return tars_fail(error, 1, "%s must not be empty", what);
+    if (name.len > NAME_MAX_LEN)
+        return tars_fail(error, 1, "%s is longer than %d bytes", what, NAME_MAX_LEN);
+    if (has_any(name, bad))
+        return tars_fail(error, 1,
+                         "%s \"%" TARS_STR_FMT "\" must not contain blanks, control characters%s",
+                         what, TARS_STR_ARG(name), *bad ? ", \".\" or \"|\"" : "");
+    return true;
+}
+
+static bool check_adapter(const struct record *record, size_t at, struct tars_error *error)
+{
+    const struct adapter *adapter = &record->adapters[at];
+    struct tars_endpoint endpoint;
+    if (!check_name("servant", adapter->servant, "", error))
+        return false;
+    if (adapter->endpoint.len > ENDPOINT_MAX_LEN)
+        return tars_fail(error, 1, "endpoint of %" TARS_STR_FMT " is longer than %d bytes",
+                         TARS_STR_ARG(adapter->servant), ENDPOINT_MAX_LEN);
+    if (!tars_endpoint_parse(adapter->endpoint, &endpoint, error))
+        return tars_fail_prefix(error, "endpoint of %" TARS_STR_FMT ": ",
+                                TARS_STR_ARG(adapter->servant));
+    for (size_t i = 0; i < at; i++)
+        if (tars_str_equal(record->adapters[i].adapter_name, adapter->adapter_name))
+            return tars_fail(error, 1, "servant %" TARS_STR_FMT " stands twice",
+                             TARS_STR_ARG(adapter->servant));
+    return true;
+}
+
+bool registration_check(const struct registration *registration, struct tars_error *error)
+{
+    const struct record *record = &registration->record;
+    if (!check_name("application", record->application, ".|", error) ||
+        !check_name("server", record->server_name, ".|", error) ||
+        !check_name("nodeName", record->node_name, "", error))
+        return false;
+    if (record->patch_version.len > NAME_MAX_LEN)
+        return tars_fail(error, 1, "Version is longer than %d bytes", NAME_MAX_LEN);
+    for (size_t i = 0; i < record->adapter_count; i++)
+        if (!check_adapter(record, i, error))
+            return false;
+    return true;
+}
+
+/* ---- one change of the store, in steps
+ * ------------------------------------------------------------ */
+
+struct change {
+    struct registry *registry;
+    struct registration registration;
+    char *id, *node_id;
+    int64_t deadline; /* monotonic */
+    cJSON *server;    /* the document as it was written last */
+    cJSON *state;
+    struct es_version server_at;
+    int32_t metrics_port;
+    registration_done done;
+    void *user;
+};
+
+static struct change *change_new(struct registry *r, const struct registration *registration,
+                                 registration_done done, void *user)
+{
+    struct change *c = xcalloc(1, sizeof *c);
+    const struct record *record = &registration->record;
+    c->registry = r;
+    c->registration = *registration;
+    c->id = document_server_id(record->application, record->server_name, record->node_name);
+    c->node_id = document_node_id(record->node_name);
+    c->deadline = clock_ms() + registration->timeout_ms - ANSWER_MARGIN_MS;
+    c->done = done;
+    c->user = user;
+    return c;
+}
+
+static int time_left(const struct change *c)
+{
+    int64_t left = c->deadline - clock_ms();
+    return left > 1 ? (int)left : 1;
+}
+
+static void change_end(struct change *c, const struct tars_error *error)
+{
+    struct counters *counters = &c->registry->counters;
+    if (error)
+        atomic_fetch_add(&counters->failed_registrations, 1);
+    c->done(c->user, error);
+    cJSON_Delete(c->server);
+    cJSON_Delete(c->state);
+    free(c->id);
+    free(c->node_id);
+    free(c);
+}
+
+/* False when the step failed; then the change has ended. */
+static bool step_went_well(struct change *c, const char *what, const struct es_result *result)
+{
+    struct tars_error error = result->error;
+    if (result->status == ES_OK || result->status == ES_MISSING)
+        return true;
+    if (result->status == ES_CONFLICT)
+        atomic_fetch_add(&c->registry->counters.conflicts, 1);
+    tars_fail_prefix(&error, "%s error: %s is not stored: ", what, c->id);
+    change_end(c, &error);
+    return false;
+}
+
+/* False when the store is known to be away: the caller need not wait for that. */
+static bool store_is_here(struct change *c, const char *what)
+{
+    struct tars_error error;
+    if (registry_store_here(c->registry))
+        return true;
+    tars_fail(&error, ES_UNREACHABLE, "%s error: %s is not stored: the store is away (%s); repeat",
+              what, c->id, store_problem(c->registry->store));
+    change_end(c, &error);
+    return false;
+}
+
+static const char *index_of(const struct change *c, enum document_kind kind)
+{
+    return store_index(c->registry->store, kind);
+}
+
+/* ---- onStartup: node, then configuration, then state
+ * ----------------------------------------------- */
+
+static void add_defaults(cJSON *doc)
+{
+    static const struct {
+        const char *field, *value;
+    } texts[] = {{"server_type", "tars_cpp"}, {"origin", "tarscli"}, {"enable_group", "N"},
+                 {"ip_group_name", ""},       {"template_name", ""}, {"run_type", ""}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        document_set_text(doc, texts[i].field, tars_str(texts[i].value));
+    document_set_number(doc, "bak_flag", 0);
+    document_set_number(doc, "metrics_port", 0);
+    document_set_number(doc, "created_at", clock_wall_ms());
+}
+
+/* What the instance does not know about itself (groups, backup, port of metrics) stays stored. */
+static cJSON *modify_server(void *user, const cJSON *source)
+{
+    struct change *c = user;
+    struct record record = c->registration.record;
+    cJSON *doc = source ? cJSON_Duplicate(source, true) : cJSON_CreateObject();
+    int64_t now = clock_wall_ms();
+    if (!source)
+        add_defaults(doc);
+    record.setting_state = tars_str("active");
+    record.enable_group = document_text(doc, "enable_group");
+    record.ip_group_name = document_text(doc, "ip_group_name");
+    record.bak_flag = (int32_t)document_number(doc, "bak_flag", 0);
+    record.metrics_port = (int32_t)document_number(doc, "metrics_port", 0);
+    /* the record's slices point into the document that is being changed */
+    struct record *copy = record_copy(&record);
+    document_write_server(doc, copy);
+    free(copy);
+    document_set_number(doc, "patch_time", now);
+    document_set_number(doc, "posttime", now);
+    document_stamp(doc, c->id, c->registry->name, now);
+    cJSON_Delete(c->server);
+    c->server = cJSON_Duplicate(doc, true);
+    return doc;
+}
+
+static cJSON *modify_node(void *user, const cJSON *source)
+{
+    struct change *c = user;
+    struct tars_str node = c->registration.record.node_name;
+    int64_t now = clock_wall_ms();
+    cJSON *doc = source ? cJSON_Duplicate(source, true) : cJSON_CreateObject();
+    if (!source) {
+        char *object = xasprintf("tars.tarsnode.NodeObj@tcp -h %" TARS_STR_FMT " -p 0",
+                                 TARS_STR_ARG(node));
+        document_set_text(doc, "node_name", node);
+        document_set_text(doc, "node_obj", tars_str(object));
+        document_set_text(doc, "endpoint_ip", node);
+        document_set_number(doc, "endpoint_port", 0);
+        document_set_text(doc, "kind", tars_str("tarscli"));
+        document_set_text(doc, "setting_state", tars_str("active"));
+        document_set_number(doc, "last_reg_time", now);
+        free(object);
+    }
+    document_set_text(doc, "present_state", tars_str("active"));
+    document_set_number(doc, "last_heartbeat", now);
+    document_stamp(doc, c->node_id, c->registry->name, now);
+    return doc;
+}
+
+static void on_state_added(void *user, const struct es_result *result)
+{
+    struct change *c = user;
+    struct registry *r = c->registry;
+    if (!step_went_well(c, "RegisterServer", result))
+        return;
+    struct es_version state_at = result->doc.version;
+    intake_written(r, DOCUMENT_SERVER, c->id, c->server, c->server_at);
+    struct instance *i = table_find(r->table, tars_str(c->id));
+    if (i && i->record) {
+        i->state_dirty = false;
+        i->reports = (struct reports){.expected = true, .ours = true, .last = clock_ms()};
+        i->reporter = r->name;
+        intake_written(r, DOCUMENT_STATE, c->id, c->state, state_at);
+    }
+    r->changed = true;
+    atomic_fetch_add(&r->counters.registrations, 1);
+    change_end(c, NULL);
+}
+
+static void on_server_added(void *user, const struct es_result *result)
+{
+    struct change *c = user;
+    if (!step_went_well(c, "RegisterServer", result))
+        return;
+    int64_t now = clock_wall_ms();
+    struct state_document state = {.present = c->registration.state,
+                                   .since = now,
+                                   .reported = true,
+                                   .reported_to = c->registry->name};
+    c->server_at = result->doc.version;
+    c->state = cJSON_CreateObject();
+    document_stamp(c->state, c->id, c->registry->name, now);
+    document_write_state(c->state, &state, now);
+    es_update(store_client(c->registry->store), index_of(c, DOCUMENT_STATE), c->id,
+              cJSON_Duplicate(c->state, true), true, time_left(c), on_state_added, c);
+}
+
+static void on_node_added(void *user, const struct es_result *result)
+{
+    struct change *c = user;
+    if (step_went_well(c, "RegisterNode", result))
+        es_change(store_client(c->registry->store), index_of(c, DOCUMENT_SERVER), c->id,
+                  modify_server, time_left(c), on_server_added, c);
+}
+
+void registrations_add(struct registry *r, const struct registration *registration,
+                       registration_done done, void *user)
+{
+    struct change *c = change_new(r, registration, done, user);
+    if (store_is_here(c, "RegisterNode"))
+        es_change(store_client(r->store), index_of(c, DOCUMENT_NODE), c->node_id, modify_node,
+                  time_left(c), on_node_added, c);
+}
+
+/* ---- onPrestop: state, then the configuration's tombstone
+ * ------------------------------------------ */
+
+static cJSON *bury_server(void *user, const cJSON *source)
+{
+    struct change *c = user;
+    cJSON_Delete(c->server);
+    c->server = NULL;
+    if (!source || tars_str_is(document_buried_by(source), "prestop"))
+        return NULL;
+    cJSON *doc = cJSON_Duplicate(source, true);
+    document_bury(doc, c->id, c->registry->name, "prestop", clock_wall_ms());
+    c->server = cJSON_Duplicate(doc, true);
+    return doc;
+}
+
+static void on_buried(void *user, const struct es_result *result)
+{
+    struct change *c = user;
+    struct registry *r = c->registry;
+    if (!step_went_well(c, "RemoveServer", result))
+        return;
+    const cJSON *source = c->server ? c->server : result->doc.source;
+    if (source)
+        intake_written(r, DOCUMENT_SERVER, c->id, source, result->doc.version);
+    r->changed = true;
+    atomic_fetch_add(&r->counters.removals, 1);
+    change_end(c, NULL);
+}
+
+static void on_removed_state(void *user, const struct es_result *result)
+{
+    struct change *c = user;
+    if (step_went_well(c, "RemoveServer", result))
+        es_change(store_client(c->registry->store), index_of(c, DOCUMENT_SERVER), c->id,
+                  bury_server, time_left(c), on_buried, c);
+}
+
+void registrations_remove(struct registry *r, struct tars_str application,
+                          struct tars_str server_name, struct tars_str node_name, int timeout_ms,
+                          registration_done done, void *user)
+{
+    struct registration who = {
+        .record = {.application = application, .server_name = server_name, .node_name = node_name},
+        .timeout_ms = timeout_ms};
+    struct change *c = change_new(r, &who, done, user);
+    struct instance *i = table_find(r->table, tars_str(c->id));
+    /* Whatever becomes of the removal, it said itself that it takes no more calls. */
+    if (i && i->record && i->present != STATE_INACTIVE) {
+        table_set_present(r->table, i, STATE_INACTIVE, clock_wall_ms());
+        i->state_edits++;
+        i->state_dirty = true;
+        registry_publish(r);
+    }
+    if (!store_is_here(c, "RemoveServer"))
+        return;
+    cJSON *fields = cJSON_CreateObject();
+    int64_t now = clock_wall_ms();
+    document_set_text(fields, "present_state", tars_str(state_word(STATE_INACTIVE)));
+    document_set_number(fields, "state_since", now);
+    document_set_number(fields, "updated_at", now);
+    document_set_text(fields, "updated_by", r->name);
+    es_update(store_client(r->store), index_of(c, DOCUMENT_STATE), c->id, fields, false,
+              time_left(c), on_removed_state, c);
+}
+
+static void on_node_removed(void *user, const struct es_result *result, const struct es_item *items,
+                            size_t count)
+{
+    struct es_result whole = *result;
+    for (size_t k = 0; k < count; k++) {
+        if (items[k].status == ES_OK || items[k].status == ES_MISSING)
+            continue;
+        whole.status = items[k].status;
+        tars_fail(&whole.error, (int)items[k].status, "%s: %s", items[k].id,
+                  items[k].error_reason ? items[k].error_reason : "refused");
+    }
+    struct change *c = user;
+    if (!step_went_well(c, "RemoveNode", &whole))
+        return;
+    atomic_fetch_add(&c->registry->counters.removals, 1);
+    change_end(c, NULL);
+}
+
+void registrations_remove_node(struct registry *r, struct tars_str node_name, int timeout_ms,
+                               registration_done done, void *user)
+{
+    struct registration who = {.record = {.node_name = node_name}, .timeout_ms = timeout_ms};
+    struct change *c = change_new(r, &who, done, user);
+    struct instance_list list = table_of_node(r->table, node_name);
+    struct es_bulk *bulk = es_bulk_new();
+    for (size_t k = 0; k < list.len; k++) {
+        struct instance *i = list.at[k];
+        table_set_present(r->table, i, STATE_DESTROYED, clock_wall_ms());
+        i->state_edits++;
+        i->state_dirty = true;
+        cJSON *fields = reports_state_fields(r, i);
+        es_bulk_update(bulk, index_of(c, DOCUMENT_STATE), i->id, fields, true);
+        cJSON_Delete(fields);
+    }
+    r->changed = true;
+    registry_publish(r);
+    cJSON *fields = cJSON_CreateObject();
+    document_set_text(fields, "present_state", tars_str("inactive"));
+    document_set_number(fields, "updated_at", clock_wall_ms());
+    document_set_text(fields, "updated_by", r->name);
+    es_bulk_update(bulk, index_of(c, DOCUMENT_NODE), c->node_id, fields, false);
+    cJSON_Delete(fields);
+    if (store_is_here(c, "RemoveNode"))
+        es_bulk_send(store_client(r->store), bulk, true, time_left(c), on_node_removed, c);
+    else
+        es_bulk_free(bulk);
+}
+
+/* ---- registerMetrics
+ * ---------------------------------------------------------------------------------- */
+
+static cJSON *modify_metrics(void *user, const cJSON *source)
+{
+    struct change *c = user;
+    cJSON_Delete(c->server);
+    c->server = NULL;
+    if (!source || document_deleted(source) ||
+        document_number(source, "metrics_port", 0) == c->metrics_port)
+        return NULL;
+    cJSON *doc = cJSON_Duplicate(source, true);
+    document_set_number(doc, "metrics_port", c->metrics_port);
+    document_stamp(doc, c->id, c->registry->name, clock_wall_ms());
+    c->server = cJSON_Duplicate(doc, true);
+    return doc;
+}
+
+static void on_metrics_set(void *user, const struct es_result *result)
+{
+    struct change *c = user;
+    if (!step_went_well(c, "RegisterMetrics", result))
+        return;
+    const cJSON *source = c->server ? c->server : result->doc.source;
+    if (source && !document_deleted(source))
+        intake_written(c->registry, DOCUMENT_SERVER, c->id, source, result->doc.version);
+    else
+        log_warn("registry", "registerMetrics of %s, which is not registered, has no effect",
+                 c->id);
+    c->registry->changed = true;
+    change_end(c, NULL);
+}
+
+void registrations_set_metrics(struct registry *r, struct tars_str application,
+                               struct tars_str server_name, struct tars_str node_name, int32_t port,
+                               int timeout_ms, registration_done done, void *user)
+{
+    struct registration who = {
+        .record = {.application = application, .server_name = server_name, .node_name = node_name},
+        .timeout_ms = timeout_ms};
+    struct change *c = change_new(r, &who, done, user);
+    c->metrics_port = port;
+    if (store_is_here(c, "RegisterMetrics"))
+        es_change(store_client(r->store), index_of(c, DOCUMENT_SERVER), c->id, modify_metrics,
+                  time_left(c), on_metrics_set, c);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Registrations and removals: acknowledged when they are stored, and only then visible. On the
+ * registry's loop; `done` is called there, once, maybe before the function returns.
+ */
+#ifndef TARSREGISTRY_REGISTRATIONS_H
+#define TARSREGISTRY_REGISTRATIONS_H
+
+#include "registry.h"
+
+/* `error` NULL: stored. Else for people; nothing has been promised and the caller may repeat. */
+typedef void (*registration_done)(void *user, const struct tars_error *error);
+
+struct registration {
+    struct record record; /* names, adapters, set, version, flow; the rest is the store's */
+    enum present_state state;
+    int timeout_ms; /* how long the caller waits */
+};
+
+/* Empty names, impossible endpoints, names that are too long and the like; the text names it. */
+bool registration_check(const struct registration *registration, struct tars_error *error);
+
+/* Strings must stay until `done`. */
+void registrations_add(struct registry *registry, const struct registration *registration,
+                       registration_done done, void *user);
+
+/* An instance takes itself out. One that is not there is success. */
+void registrations_remove(struct registry *registry, struct tars_str application,
+                          struct tars_str server_name, struct tars_str node_name, int timeout_ms,
+                          registration_done done, void *user);
+
+/* Old callers name only the node: its instances are marked destroyed and stay listed inactive. */
+void registrations_remove_node(struct registry *registry, struct tars_str node_name, int timeout_ms,
+                               registration_done done, void *user);
+
+/* Where an instance can be scraped; an unknown one is success without effect, and a log line. */
+void registrations_set_metrics(struct registry *registry, struct tars_str application,
+                               struct tars_str server_name, struct tars_str node_name, int32_t port,
+                               int timeout_ms, registration_done done, void *user);
+
+#endif

@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tarsregistry and the embedded store as they are installed: registrations through the client
+ * stubs, lookups, liveness with shortened times, restarts, an absent store, two registries.
+ */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <tars/client.h>
+#include <time.h>
+
+#include "K8stars.h"
+#include "QueryF.h"
+#include "testkit.h"
+
+/* ---- a suite of its own
+ * ------------------------------------------------------------------------------ */
+
+enum { REGISTRIES = 2, WAIT_MS = 15000 };
+
+struct registry_process {
+    struct tk_process *process;
+    uint16_t query_port, registry_port, http_port, admin_port;
+    const char *data;
+};
+
+static struct tk_process *store;
+static uint16_t store_port, store_http;
+static const char *store_data;
+static struct registry_process registries[REGISTRIES];
+static struct tars_client *client;
+static struct tars_proxy *query[REGISTRIES], *registry[REGISTRIES];
+static struct tars_arena *arena;
+
+static void start_store(void)
+{
+    const char *const argv[] = {tk_program("tarselasticsearch"), NULL};
+    const char *const env[] = {tk_text("TARS_DATA=%s", store_data),
+                               tk_text("TARS_PORT=%u", store_port),
+                               tk_text("TARS_HTTP_PORT=%u", store_http), NULL};
+    store = tk_spawn(argv, env, NULL);
+    ck_assert(tk_wait_port(store_port, WAIT_MS));
+}
+
+static const char *config_of(const struct registry_process *r)
+{
+    const char *path = tk_text("%s/tarsregistry.conf", r->data);
+    tk_write_file(
+        path, tk_text("<tars>\n<application>\n<server>\napp=tars\nserver=tarsregistry\n"
+                      "local=tcp -h 127.0.0.1 -p %u -t 10000\n"
+                      "<QueryAdapter>\nservant=tars.tarsregistry.QueryObj\n"
+                      "endpoint=tcp -h 127.0.0.1 -p %u -t 10000\nthreads=2\n</QueryAdapter>\n"
+                      "<RegistryAdapter>\nservant=tars.tarsregistry.Registry\n"
+                      "endpoint=tcp -h 127.0.0.1 -p %u -t 10000\nthreads=1\n</RegistryAdapter>\n"
+                      "</server>\n</application>\n"
+                      "<registry>\nhttp-port=%u\npoll-interval=200\npoll-overlap=5000\n"
+                      "liveness-minimum=1500\nliveness-unknown=3000\nheartbeat=500\n"
+                      "heartbeat-timeout=2000\n</registry>\n"
+                      "<elk>\n<nodes>\n127.0.0.1:%u\n</nodes>\n</elk>\n</tars>\n",
+                      r->admin_port, r->query_port, r->registry_port, r->http_port, store_port));
+    return path;
+}
+
+static void start_registry(int n)
+{
+    struct registry_process *r = &registries[n];
+    const char *const argv[] = {tk_program("tarsregistry"), tk_text("--config=%s", config_of(r)),
+                                "--data", r->data, NULL};
+    r->process = tk_spawn(argv, NULL, NULL);
+}
+
+static bool is_ready(int n)
+{
+    return tk_http(registries[n].http_port, "GET", "/readyz", NULL, NULL) == 200;
+}
+
+static void wait_ready(int n)
+{
+    bool ready = tk_wait_port(registries[n].http_port, WAIT_MS) &&
+                 tk_eventually(is_ready(n), WAIT_MS);
+    char *output = tk_output(registries[n].process);
+    ck_assert_msg(ready, "registry %d is not ready: %s", n, output);
+    free(output);
+}
+
+static void prepare(int n)
+{
+    struct registry_process *r = &registries[n];
+    r->query_port = tk_free_port();
+    r->registry_port = tk_free_port();
+    r->http_port = tk_free_port();
+    r->admin_port = tk_free_port();
+    r->data = tk_dir();
+    query[n] = tars_proxy_get(
+        client, tk_text("tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p %u", r->query_port));
+    registry[n] = tars_proxy_get(
+        client, tk_text("tars.tarsregistry.Registry@tcp -h 127.0.0.1 -p %u", r->registry_port));
+}
+
+static void setup(void)
+{
+    arena = tars_arena_new(0);
+    client = tars_client_new(NULL);
+    store_port = tk_free_port();
+    store_http = tk_free_port();
+    store_data = tk_dir();
+    prepare(0);
+    start_store();
+    start_registry(0);
+    wait_ready(0);
+}
+
+static void teardown(void)
+{
+    for (int n = 0; n < REGISTRIES; n++)
+        if (registries[n].process)
+            tk_kill(registries[n].process);
+    tk_kill(store);
+    tars_client_free(client);
+    tars_arena_free(arena);
+}
+
+/* ---- calls
+ * ------------------------------------------------------------------------------------------- */
+
+static struct k8stars_on_startup_req startup_of(const char *node, int port)
+{
+    struct k8stars_on_startup_req req;
+    k8stars_on_startup_req_init(&req);
+    req.node_name = tars_str(node);
+    req.application = tars_str("App");
+    req.server = tars_str("Server");
+    req.version = tars_str("1.0");
+    struct k8stars_adapter_conf *adapter = tars_arena_alloc(arena, sizeof *adapter);
+    k8stars_adapter_conf_init(adapter);
+    adapter->servant = tars_str("App.Server.Obj");
+    adapter->endpoint = tars_str(tars_arena_printf(arena, "tcp -h %s -p %d -t 30000", node, port));
+    req.adapters = (struct k8stars_adapter_conf_list){1, adapter};
+    return req;
+}
+
+static struct tars_result start(int n, const char *node, int port, const char *state)
+{
+    struct k8stars_on_startup_req req = startup_of(node, port);
+    req.state = tars_str(state);
+    return k8stars_tarsregistry_on_startup(registry[n], &req);
+}
+
+static struct tars_result keep(int n, const char *node, const char *state)
+{
+    struct k8stars_keep_alive_req req = {.node_name = tars_str(node),
+                                         .state = tars_str(state),
+                                         .application = tars_str("App"),
+                                         .server = tars_str("Server")};
+    return k8stars_tarsregistry_keep_alive(registry[n], &req);
+}
+
+static struct tars_result leave(int n, const char *node)
+{
+    struct k8stars_on_prestop_req req = {
+        .node_name = tars_str(node), .application = tars_str("App"), .server = tars_str("Server")};
+    return k8stars_tarsregistry_on_prestop(registry[n], &req);
+}
+
+#define OK(call_)                                                                                  \
+    do {                                                                                           \
+        struct tars_result r_ = call_;                                                             \
+        ck_assert_msg(r_.error == 0, "%s", r_.message);                                            \
+    } while (0)
+
+/* The call fails with code 1 and says this. */
+#define FAILS(call_, text_)                                                                        \
+    do {                                                                                           \
+        struct tars_result r_ = call_;                                                             \
+        ck_assert_int_eq(r_.error, 1);                                                             \
+        ck_assert_msg(strstr(r_.message, text_), "'%s' does not say '%s'", r_.message, text_);     \
+    } while (0)
+
+static const char *hosts(const struct tarsf_endpoint_f_list *list)
+{
+    char *text = tars_arena_printf(arena, "%s", "");
+    for (size_t i = 0; i < list->len; i++)
+        text = tars_arena_printf(arena, "%s%s%" TARS_STR_FMT, text, i ? "," : "",
+                                 TARS_STR_ARG(list->at[i].host));
+    return text;
+}
+
+/* "a,b/c": hosts of active endpoints, then of inactive ones; "?" without an answer. */
+static const char *find(int n, const char *object)
+{
+    struct tarsf_endpoint_f_list active, inactive;
+    struct tars_result r = tarsf_query_f_find_object_by_id4_any(query[n], tars_str(object), &active,
+                                                                &inactive, arena);
+    if (r.error || r.ret)
+        return "?";
+    return tars_arena_printf(arena, "%s/%s", hosts(&active), hosts(&inactive));
+}
+
+#define LIST(n_) find(n_, "App.Server.Obj")
+#define BECOMES(n_, text_, ms_)                                                                    \
+    do {                                                                                           \
+        if (!tk_eventually(strcmp(LIST(n_), text_) == 0, ms_))                                     \
+            ck_assert_str_eq(LIST(n_), text_);                                                     \
+    } while (0)
+
+static double metric(int n, const char *name)
+{
+    char *text = NULL;
+    double value = -1;
+    if (tk_http(registries[n].http_port, "GET", "/metrics", NULL, &text) == 200) {
+        const char *at = strstr(text, tk_text("\n%s ", name));
+        if (at)
+            value = atof(at + strlen(name) + 2);
+    }
+    free(text);
+    return value;
+}
+
+/* ---- the life of an instance
+ * --------------------------------------------------------------------------- */
+
+START_TEST(instance_goes_from_startup_over_active_to_gone)
+{
+    OK(start(0, "10.0.0.1", 80, "activating"));
+    ck_assert_str_eq(LIST(0), "/10.0.0.1");
+    OK(keep(0, "10.0.0.1", "active"));
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+    OK(keep(0, "10.0.0.1", "deactivating"));
+    ck_assert_str_eq(LIST(0), "/10.0.0.1");
+    OK(leave(0, "10.0.0.1"));
+    ck_assert_str_eq(LIST(0), "/");
+    OK(leave(0, "10.0.0.1"));
+}
+END_TEST
+
+START_TEST(startup_without_a_state_is_active)
+{
+    struct k8stars_on_startup_req req = startup_of("10.0.0.1", 80);
+    OK(k8stars_tarsregistry_on_startup(registry[0], &req));
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+    OK(keep(0, "10.0.0.1", ""));
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+}
+END_TEST
+
+/* Weakness 19: adapters that a later onStartup does not name stayed. */
+START_TEST(adapters_are_replaced_as_a_whole)
+{
+    OK(start(0, "10.0.0.1", 80, "active"));
+    struct k8stars_on_startup_req req = startup_of("10.0.0.1", 81);
+    req.adapters.at->servant = tars_str("App.Server.Other");
+    OK(k8stars_tarsregistry_on_startup(registry[0], &req));
+    ck_assert_str_eq(find(0, "App.Server.Obj"), "/");
+    ck_assert_str_eq(find(0, "App.Server.Other"), "10.0.0.1/");
+}
+END_TEST
+
+/* Weakness 19: disableFlow had no effect. */
+START_TEST(disable_flow_keeps_calls_away_until_a_startup_without_it)
+{
+    struct k8stars_on_startup_req req = startup_of("10.0.0.1", 80);
+    req.disable_flow = true;
+    OK(k8stars_tarsregistry_on_startup(registry[0], &req));
+    OK(keep(0, "10.0.0.1", "active"));
+    ck_assert_str_eq(LIST(0), "/10.0.0.1");
+    req.disable_flow = false;
+    OK(k8stars_tarsregistry_on_startup(registry[0], &req));
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+}
+END_TEST
+
+/* Weakness 19: nothing was validated. */
+START_TEST(what_could_never_be_served_is_refused_with_the_reason)
+{
+    struct k8stars_on_startup_req req = startup_of("10.0.0.1", 80);
+    req.application = tars_str("");
+    FAILS(k8stars_tarsregistry_on_startup(registry[0], &req), "application must not be empty");
+    req = startup_of("", 80);
+    FAILS(k8stars_tarsregistry_on_startup(registry[0], &req), "nodeName must not be empty");
+    req = startup_of("10.0.0.1", 80);
+    req.server = tars_str("a.b");
+    FAILS(k8stars_tarsregistry_on_startup(registry[0], &req), "server \"a.b\"");
+    req = startup_of("10.0.0.1", 80);
+    req.adapters.at->endpoint = tars_str("tcp -h x -p 99999");
+    FAILS(k8stars_tarsregistry_on_startup(registry[0], &req), "endpoint of App.Server.Obj");
+    req = startup_of("10.0.0.1", 80);
+    req.state = tars_str("running");
+    FAILS(k8stars_tarsregistry_on_startup(registry[0], &req), "state \"running\"");
+    struct k8stars_adapter_conf twice[2] = {startup_of("a", 1).adapters.at[0],
+                                            startup_of("a", 2).adapters.at[0]};
+    req = startup_of("10.0.0.1", 80);
+    req.adapters = (struct k8stars_adapter_conf_list){2, twice};
+    FAILS(k8stars_tarsregistry_on_startup(registry[0], &req), "stands twice");
+    FAILS(keep(0, "10.0.0.1", "running"), "state \"running\"");
+    ck_assert_str_eq(LIST(0), "/");
+}
+END_TEST
+
+/* Weakness 19: with one of the names nothing was deleted, and success reported. */
+START_TEST(prestop_with_only_one_name_is_an_error)
+{
+    struct k8stars_on_prestop_req req = {.node_name = tars_str("10.0.0.1"),
+                                         .application = tars_str("App")};
+    OK(start(0, "10.0.0.1", 80, "active"));
+    FAILS(k8stars_tarsregistry_on_prestop(registry[0], &req),
+          "application is given without server");
+    req.application = tars_str("");
+    req.server = tars_str("Server");
+    FAILS(k8stars_tarsregistry_on_prestop(registry[0], &req),
+          "server is given without application");
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+}
+END_TEST
+
+START_TEST(prestop_without_names_takes_calls_from_the_whole_node)
+{
+    struct k8stars_on_prestop_req req = {.node_name = tars_str("10.0.0.1")};
+    OK(start(0, "10.0.0.1", 80, "active"));
+    OK(start(0, "10.0.0.2", 80, "active"));
+    OK(k8stars_tarsregistry_on_prestop(registry[0], &req));
+    ck_assert_str_eq(LIST(0), "10.0.0.2/10.0.0.1");
+}
+END_TEST
+
+START_TEST(keep_alive_without_names_is_for_every_instance_of_the_node)
+{
+    struct k8stars_keep_alive_req req = {.node_name = tars_str("10.0.0.1"),
+                                         .state = tars_str("inactive")};
+    OK(start(0, "10.0.0.1", 80, "active"));
+    OK(k8stars_tarsregistry_keep_alive(registry[0], &req));
+    ck_assert_str_eq(LIST(0), "/10.0.0.1");
+}
+END_TEST
+
+/* Weakness 4: success for an instance that is not known, and no way back. */
+START_TEST(keep_alive_of_an_unknown_instance_succeeds_and_its_startup_completes_it)
+{
+    OK(keep(0, "10.0.0.1", "active"));
+    ck_assert_str_eq(LIST(0), "/");
+    OK(start(0, "10.0.0.1", 80, "active"));
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+}
+END_TEST
+
+START_TEST(keep_alive_after_its_own_prestop_brings_nothing_back)
+{
+    OK(start(0, "10.0.0.1", 80, "active"));
+    OK(leave(0, "10.0.0.1"));
+    OK(keep(0, "10.0.0.1", "active"));
+    tk_sleep(1000);
+    ck_assert_str_eq(LIST(0), "/");
+}
+END_TEST
+
+START_TEST(keep_alive_restores_what_somebody_else_removed)
+{
+    OK(start(0, "10.0.0.1", 80, "active"));
+    const char *path = "/tars_registry_server/_update/App%7CServer%7C10.0.0.1";
+    ck_assert_int_eq(tk_http(store_port, "POST", path,
+                             tk_text("{\"doc\":{\"deleted\":true,\"removal\":\"operator\","
+                                     "\"updated_at\":%lld}}",
+                                     (long long)time(NULL) * 1000),
+                             NULL),
+                     200);
+    BECOMES(0, "/", 5000);
+    OK(keep(0, "10.0.0.1", "active"));
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+}
+END_TEST
+
+START_TEST(caller_that_can_register_again_is_told_to)
+{
+    struct tars_str_pair pair = {tars_str("reregister"), tars_str("1")};
+    struct tars_str_map context = {1, &pair};
+    struct tars_call_options options = {.context = &context};
+    struct k8stars_keep_alive_req req = {.node_name = tars_str("10.0.0.1"),
+                                         .state = tars_str("active"),
+                                         .application = tars_str("App"),
+                                         .server = tars_str("Server")};
+    FAILS(k8stars_tarsregistry_keep_alive_with(registry[0], &options, &req), "not registered");
+    OK(start(0, "10.0.0.1", 80, "active"));
+    OK(k8stars_tarsregistry_keep_alive_with(registry[0], &options, &req));
+}
+END_TEST
+
+START_TEST(set_of_exactly_three_parts_routes)
+{
+    struct tarsf_endpoint_f_list active, inactive;
+    struct k8stars_on_startup_req req = startup_of("10.0.0.1", 80);
+    req.set_id = tars_str("name.area.group");
+    OK(k8stars_tarsregistry_on_startup(registry[0], &req));
+    req = startup_of("10.0.0.2", 80);
+    req.set_id = tars_str("name.area");
+    OK(k8stars_tarsregistry_on_startup(registry[0], &req));
+    OK(tarsf_query_f_find_object_by_id_in_same_set(query[0], tars_str("App.Server.Obj"),
+                                                   tars_str("name.area.group"), &active, &inactive,
+                                                   arena));
+    ck_assert_str_eq(hosts(&active), "10.0.0.1");
+    ck_assert(tars_str_is(active.at[0].set_id, "name.area.group"));
+    ck_assert_str_eq(LIST(0), "10.0.0.1,10.0.0.2/");
+}
+END_TEST
+
+static struct tars_result set_metrics(const char *node, int port)
+{
+    struct k8stars_register_metrics_req req = {.node_name = tars_str(node),
+                                               .application = tars_str("App"),
+                                               .server = tars_str("Server"),
+                                               .metrics_port = port};
+    return k8stars_tarsregistry_register_metrics(registry[0], &req);
+}
+
+/* Weakness 20: one NULL broke everything. */
+START_TEST(metrics_are_grouped_by_application_server_and_set)
+{
+    struct k8stars_get_metrics_adapters_req req;
+    struct k8stars_metrics_adapter_info_list list;
+    k8stars_get_metrics_adapters_req_init(&req);
+    struct k8stars_on_startup_req grouped = startup_of("10.0.0.3", 80);
+    grouped.set_id = tars_str("n.a.1");
+    OK(start(0, "10.0.0.2", 80, "active"));
+    OK(start(0, "10.0.0.1", 80, "active"));
+    OK(start(0, "10.0.0.4", 80, "active"));
+    OK(k8stars_tarsregistry_on_startup(registry[0], &grouped));
+    OK(set_metrics("10.0.0.1", 0));
+    OK(set_metrics("10.0.0.2", 1234));
+    OK(set_metrics("10.0.0.3", 1));
+    OK(set_metrics("10.9.9.9", 1));
+    FAILS(set_metrics("10.0.0.1", 70000), "70000");
+    OK(k8stars_tarsregistry_get_metrics_adapters(registry[0], &req, &list, arena));
+    ck_assert_uint_eq(list.len, 2);
+    ck_assert_uint_eq(list.at[0].targets.len, 2);
+    ck_assert(tars_str_is(list.at[0].targets.at[0], "10.0.0.1:9325"));
+    ck_assert(tars_str_is(list.at[0].targets.at[1], "10.0.0.2:1234"));
+    ck_assert(tars_str_is(*tars_str_map_get(&list.at[0].labels, "set"), ""));
+    ck_assert(tars_str_is(*tars_str_map_get(&list.at[0].labels, "application"), "App"));
+    ck_assert(tars_str_is(*tars_str_map_get(&list.at[1].labels, "set"), "n.a.1"));
+    ck_assert(tars_str_is(*tars_str_map_get(&list.at[1].labels, "server"), "Server"));
+}
+END_TEST
+
+START_TEST(registry_lists_itself_once_and_reachable)
+{
+    static const char *const objects[] = {"tars.tarsregistry.QueryObj",
+                                          "tars.tarsregistry.Registry"};
+    const uint16_t ports[] = {registries[0].query_port, registries[0].registry_port};
+    for (size_t k = 0; k < 2; k++) {
+        struct tarsf_endpoint_f_list active, inactive;
+        OK(tarsf_query_f_find_object_by_id_in_same_group(query[0], tars_str(objects[k]), &active,
+                                                         &inactive, arena));
+        ck_assert_uint_eq(active.len, 1);
+        ck_assert_uint_eq(inactive.len, 0);
+        ck_assert_int_eq(active.at[0].port, ports[k]);
+        ck_assert_int_eq(active.at[0].istcp, 1);
+        ck_assert(tars_str_is(active.at[0].host, "127.0.0.1"));
+        ck_assert(tars_str_is(active.at[0].node_name, "127.0.0.1"));
+    }
+}
+END_TEST
+
+/* ---- liveness
+ * ------------------------------------------------------------------------------------------- */
+
+START_TEST(silent_instance_becomes_inactive_and_its_next_report_revives_it)
+{
+    OK(start(0, "10.0.0.1", 80, "active"));
+    for (int k = 0; k < 4; k++) {
+        tk_sleep(300);
+        OK(keep(0, "10.0.0.1", "active"));
+    }
+    int64_t last = tk_ms();
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+    BECOMES(0, "/10.0.0.1", 6000);
+    int64_t silence = tk_ms() - last;
+    ck_assert_int_ge(silence, 1400);
+    ck_assert_int_le(silence, 4000);
+    OK(keep(0, "10.0.0.1", "active"));
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+}
+END_TEST
+
+START_TEST(instance_that_keeps_reporting_stays_active)
+{
+    OK(start(0, "10.0.0.1", 80, "active"));
+    for (int k = 0; k < 12; k++) {
+        tk_sleep(300);
+        OK(keep(0, "10.0.0.1", "active"));
+        ck_assert_str_eq(LIST(0), "10.0.0.1/");
+    }
+    ck_assert(metric(0, "tars_registry_expired_total") == 0);
+}
+END_TEST
+
+/* ---- restarts and an absent store
+ * -------------------------------------------------------------------------- */
+
+static bool snapshot_written(int n)
+{
+    return metric(n, "tars_registry_snapshot_files_total") > 0;
+}
+
+START_TEST(restarted_registry_knows_everything)
+{
+    OK(start(0, "10.0.0.1", 80, "active"));
+    OK(start(0, "10.0.0.2", 80, "active"));
+    OK(leave(0, "10.0.0.2"));
+    tk_kill(registries[0].process);
+    start_registry(0);
+    wait_ready(0);
+    BECOMES(0, "10.0.0.1/", 5000);
+}
+END_TEST
+
+/* Weakness 2: without its database it neither started nor had anything to say. */
+START_TEST(registry_starts_from_its_snapshot_while_the_store_is_down)
+{
+    OK(start(0, "10.0.0.1", 80, "active"));
+    ck_assert(tk_eventually(snapshot_written(0), WAIT_MS));
+    ck_assert_int_eq(tk_stop(registries[0].process, 8000), 0);
+    tk_kill(store);
+    int64_t began = tk_ms();
+    start_registry(0);
+    wait_ready(0);
+    ck_assert_int_lt(tk_ms() - began, 5000);
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+    ck_assert(metric(0, "tars_registry_stale") == 1);
+    OK(keep(0, "10.0.0.1", "inactive"));
+    ck_assert_str_eq(LIST(0), "/10.0.0.1");
+    start_store();
+    ck_assert(tk_eventually(metric(0, "tars_registry_stale") == 0, WAIT_MS));
+    BECOMES(0, "/10.0.0.1", 3000);
+    OK(start(0, "10.0.0.2", 80, "active"));
+    ck_assert_str_eq(LIST(0), "10.0.0.2/10.0.0.1");
+}
+END_TEST
+
+START_TEST(registry_without_snapshot_and_store_does_not_listen_and_says_why)
+{
+    char *text = NULL;
+    tk_kill(store);
+    prepare(1);
+    start_registry(1);
+    ck_assert(tk_wait_port(registries[1].http_port, WAIT_MS));
+    tk_sleep(500);
+    ck_assert(!tk_port_open(registries[1].query_port));
+    ck_assert_int_eq(tk_http(registries[1].http_port, "GET", "/readyz", NULL, &text), 503);
+    ck_assert_msg(strstr(text, "store"), "%s", text);
+    free(text);
+    start_store();
+    wait_ready(1);
+    ck_assert_str_eq(LIST(1), "/");
+}
+END_TEST
+
+START_TEST(waiting_registry_ends_when_it_is_told_to)
+{
+    tk_kill(store);
+    prepare(1);
+    start_registry(1);
+    ck_assert(tk_wait_port(registries[1].http_port, WAIT_MS));
+    ck_assert_int_eq(tk_stop(registries[1].process, 8000), 0);
+}
+END_TEST
+
+START_TEST(without_the_store_lookups_and_reports_go_on_and_registrations_fail_in_time)
+{
+    OK(start(0, "10.0.0.1", 80, "active"));
+    tk_kill(store);
+    OK(keep(0, "10.0.0.1", "active"));
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+    for (int k = 0; k < 2; k++) {
+        int64_t began = tk_ms();
+        struct k8stars_on_startup_req req = startup_of("10.0.0.2", 80);
+        struct tars_call_options options = {.timeout_ms = 1000};
+        FAILS(k8stars_tarsregistry_on_startup_with(registry[0], &options, &req), "not stored");
+        ck_assert_int_lt(tk_ms() - began, 1000);
+        tk_sleep(1000);
+    }
+    FAILS(leave(0, "10.0.0.1"), "not stored");
+    ck_assert_str_eq(LIST(0), "/10.0.0.1");
+    OK(keep(0, "10.0.0.1", "active"));
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+    /* Silence means nothing while the store is away. */
+    tk_sleep(4000);
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+    start_store();
+    ck_assert(tk_eventually(start(0, "10.0.0.2", 80, "active").error == 0, WAIT_MS));
+    OK(keep(0, "10.0.0.1", "active"));
+    BECOMES(0, "10.0.0.1,10.0.0.2/", 3000);
+}
+END_TEST
+
+START_TEST(state_reported_without_the_store_is_stored_when_it_is_back)
+{
+    OK(start(0, "10.0.0.1", 80, "active"));
+    tk_kill(store);
+    OK(keep(0, "10.0.0.1", "inactive"));
+    start_store();
+    ck_assert(tk_eventually(metric(0, "tars_registry_store_up") == 1, WAIT_MS));
+    tk_sleep(1500);
+    char *text = NULL;
+    ck_assert_int_eq(tk_http(store_port, "GET", "/tars_registry_state/_doc/App%7CServer%7C10.0.0.1",
+                             NULL, &text),
+                     200);
+    ck_assert_msg(strstr(text, "\"present_state\":\"inactive\""), "%s", text);
+    free(text);
+}
+END_TEST
+
+/* ---- two registries
+ * ---------------------------------------------------------------------------------------- */
+
+static void start_second(void)
+{
+    prepare(1);
+    start_registry(1);
+    wait_ready(1);
+}
+
+START_TEST(change_through_one_registry_is_seen_by_the_other)
+{
+    start_second();
+    OK(start(0, "10.0.0.1", 80, "active"));
+    BECOMES(1, "10.0.0.1/", 4000);
+    OK(keep(1, "10.0.0.1", "inactive"));
+    BECOMES(0, "/10.0.0.1", 4000);
+    OK(leave(0, "10.0.0.1"));
+    BECOMES(1, "/", 4000);
+}
+END_TEST
+
+START_TEST(instance_that_changes_its_registry_is_not_expired_by_the_first)
+{
+    start_second();
+    OK(start(0, "10.0.0.1", 80, "active"));
+    BECOMES(1, "10.0.0.1/", 4000);
+    for (int k = 0; k < 20; k++) {
+        tk_sleep(300);
+        OK(keep(1, "10.0.0.1", "active"));
+        ck_assert_str_eq(LIST(0), "10.0.0.1/");
+    }
+    ck_assert(metric(0, "tars_registry_expired_total") == 0);
+}
+END_TEST
+
+START_TEST(instances_of_a_dead_registry_are_watched_by_the_other)
+{
+    start_second();
+    OK(start(0, "10.0.0.1", 80, "active"));
+    BECOMES(1, "10.0.0.1/", 4000);
+    tk_kill(registries[0].process);
+    BECOMES(1, "/10.0.0.1", 12000);
+}
+END_TEST
+
+START_TEST(registries_list_each_other_while_they_are_alive)
+{
+    start_second();
+    const char *both = "127.0.0.1,127.0.0.1/";
+    ck_assert(tk_eventually(strcmp(find(0, "tars.tarsregistry.Registry"), both) == 0, 5000));
+    ck_assert(tk_eventually(strcmp(find(1, "tars.tarsregistry.Registry"), both) == 0, 5000));
+    tk_kill(registries[0].process);
+    ck_assert(tk_eventually(
+        strcmp(find(1, "tars.tarsregistry.Registry"), "127.0.0.1/127.0.0.1") == 0, 8000));
+}
+END_TEST
+
+START_TEST(group_rules_written_to_the_store_count_within_seconds)
+{
+    OK(start(0, "10.0.0.1", 80, "active"));
+    OK(start(0, "10.0.0.2", 80, "active"));
+    long long now = (long long)time(NULL) * 1000;
+    static const char *const nodes[] = {"10.0.0.1", "10.0.0.2"};
+    for (size_t k = 0; k < 2; k++)
+        ck_assert_int_eq(
+            tk_http(store_port, "POST",
+                    tk_text("/tars_registry_server/_update/App%%7CServer%%7C%s", nodes[k]),
+                    tk_text("{\"doc\":{\"enable_group\":\"Y\",\"updated_at\":%lld}}", now), NULL),
+            200);
+    static const char *const addresses[] = {"\"127.0.0.1\",\"10.0.0.1\"", "\"10.0.0.2\""};
+    for (int k = 0; k < 2; k++)
+        ck_assert_int_eq(tk_http(store_port, "PUT", tk_text("/tars_registry_group/_doc/g%d", k),
+                                 tk_text("{\"key\":\"g%d\",\"group_name\":\"g%d\",\"group_id\":%d,"
+                                         "\"allow_ip\":[%s],\"updated_at\":%lld,\"deleted\":false}",
+                                         k, k, k + 1, addresses[k], now),
+                                 NULL),
+                         201);
+    bool grouped = false;
+    for (int64_t end = tk_ms() + 5000; !grouped && tk_ms() < end; tk_sleep(50)) {
+        struct tarsf_endpoint_f_list active, inactive;
+        OK(tarsf_query_f_find_object_by_id_in_same_group(query[0], tars_str("App.Server.Obj"),
+                                                         &active, &inactive, arena));
+        grouped = strcmp(hosts(&active), "10.0.0.1") == 0;
+    }
+    ck_assert(grouped);
+}
+END_TEST
+
+/* ---- size
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+START_TEST(idle_registry_needs_little_memory_and_stops_with_zero)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    long rss = tk_rss_kb(registries[0].process);
+    printf("idle RSS %ld KiB\n", rss);
+#endif
+    ck_assert_int_eq(tk_stop(registries[0].process, 8000), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("registry_daemon");
+    TCase *tc = tcase_create("all");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 60);
+    const TTest *const tests[] = {
+        instance_goes_from_startup_over_active_to_gone,
+        startup_without_a_state_is_active,
+        adapters_are_replaced_as_a_whole,
+        disable_flow_keeps_calls_away_until_a_startup_without_it,
+        what_could_never_be_served_is_refused_with_the_reason,
+        prestop_with_only_one_name_is_an_error,
+        prestop_without_names_takes_calls_from_the_whole_node,
+        keep_alive_without_names_is_for_every_instance_of_the_node,
+        keep_alive_of_an_unknown_instance_succeeds_and_its_startup_completes_it,
+        keep_alive_after_its_own_prestop_brings_nothing_back,
+        keep_alive_restores_what_somebody_else_removed,
+        caller_that_can_register_again_is_told_to,
+        set_of_exactly_three_parts_routes,
+        metrics_are_grouped_by_application_server_and_set,
+        registry_lists_itself_once_and_reachable,
+        silent_instance_becomes_inactive_and_its_next_report_revives_it,
+        instance_that_keeps_reporting_stays_active,
+        restarted_registry_knows_everything,
+        registry_starts_from_its_snapshot_while_the_store_is_down,
+        registry_without_snapshot_and_store_does_not_listen_and_says_why,
+        waiting_registry_ends_when_it_is_told_to,
+        without_the_store_lookups_and_reports_go_on_and_registrations_fail_in_time,
+        state_reported_without_the_store_is_stored_when_it_is_back,
+        change_through_one_registry_is_seen_by_the_other,
+        instance_that_changes_its_registry_is_not_expired_by_the_first,
+        instances_of_a_dead_registry_are_watched_by_the_other,
+        registries_list_each_other_while_they_are_alive,
+        group_rules_written_to_the_store_count_within_seconds,
+        idle_registry_needs_little_memory_and_stops_with_zero,
+    };
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
+        tcase_add_test(tc, tests[i]);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
