@@ -6,3 +6,9 @@
 test-elastic:
 	@scripts/deps test
 	@tests/store/compare
+
+# The fuzzer of the store reads with the daemon's own files.
+ifdef FUZZING
+$(BUILD)/tests/fuzz/store_request: $(filter-out $(OBJ)/tarselasticsearch/main.o,$(call objects,tarselasticsearch/*.c))
+$(OBJ)/tests/fuzz/store_request_fuzz.o: CPPFLAGS += -I. -Itarselasticsearch
+endif

@@ -595,11 +595,12 @@ static bool add_hit(struct db *db, const struct page *p, sqlite3_stmt *s, struct
     return true;
 }
 
-/* ["hits" of a page] after skipping `from`; the score of the first row of all is kept in `best`. */
+/* ["hits" of a page] after skipping `from`; the score of the first row of all is kept in `best`.
+ * `ended`: the statement is through, and stepping it once more would begin anew. */
 static bool add_hits(struct db *db, const struct page *p, sqlite3_stmt *s, int64_t from,
-                     int64_t size, struct text *to, double *best, bool *any)
+                     int64_t size, struct text *to, double *best, bool *any, bool *ended)
 {
-    int rc = SQLITE_DONE;
+    int rc = SQLITE_ROW;
     *any = false;
     text_adds(to, "[");
     for (int64_t i = 0; i < from + size && (rc = sqlite3_step(s)) == SQLITE_ROW; i++) {
@@ -614,6 +615,7 @@ static bool add_hits(struct db *db, const struct page *p, sqlite3_stmt *s, int64
             return false;
     }
     text_adds(to, "]");
+    *ended = rc == SQLITE_DONE;
     return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }
 
@@ -648,7 +650,7 @@ static bool run(struct request *r, struct db *db, struct query *q, struct text *
     struct text hits = {0};
     int64_t total = 0;
     double best = 0;
-    bool any = false;
+    bool any = false, ended;
     if (!make_sql(r, q) || (r->total_limit && !count_hits(r, db, r->total_limit, &total)))
         return false;
     text_addf(&q->sql, " LIMIT %lld", (long long)r->from + r->size);
@@ -657,7 +659,7 @@ static bool run(struct request *r, struct db *db, struct query *q, struct text *
         return sql_failure(r, db);
     query_bind(q, s);
     page_init(&page, r);
-    bool ok = add_hits(db, &page, s, r->from, r->size, &hits, &best, &any);
+    bool ok = add_hits(db, &page, s, r->from, r->size, &hits, &best, &any, &ended);
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
     if (ok) {
@@ -731,7 +733,7 @@ bool scroll_next(struct scroll *s, struct text *to, struct failure *failure)
     s->request.started_ms = clock_ms();
     if (s->ended)
         text_adds(&hits, "[]");
-    else if (!add_hits(s->db, &s->page, s->statement, 0, s->size, &hits, &best, &any)) {
+    else if (!add_hits(s->db, &s->page, s->statement, 0, s->size, &hits, &best, &any, &s->ended)) {
         text_free(&hits);
         return failure_set(failure, 500, "engine_exception", "the data file: %s",
                            db_problem(s->db));
@@ -739,8 +741,6 @@ bool scroll_next(struct scroll *s, struct text *to, struct failure *failure)
         s->best = best;
         s->any = true;
     }
-    /* A statement that has come to its end would begin anew. */
-    s->ended = s->ended || hits.len == 2 || !sqlite3_stmt_busy(s->statement);
     text_addf(to, "{\"_scroll_id\":\"%s\",", s->id);
     struct index_list shape = {.len = s->page.indices};
     s->request.indices = &shape;

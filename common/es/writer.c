@@ -51,10 +51,10 @@ static void merge(cJSON *into, cJSON *newer)
 {
     while (newer->child) {
         cJSON *field = cJSON_DetachItemViaPointer(newer, newer->child);
-        if (cJSON_HasObjectItem(into, field->string))
-            cJSON_ReplaceItemInObjectCaseSensitive(into, field->string, field);
-        else
-            cJSON_AddItemToObject(into, field->string, field);
+        char *name = xstrdup(field->string); /* cJSON frees the item's own before it copies */
+        cJSON_DeleteItemFromObjectCaseSensitive(into, name);
+        cJSON_AddItemToObject(into, name, field);
+        free(name);
     }
     cJSON_Delete(newer);
 }
