@@ -5,3 +5,4 @@
 .PHONY: soak
 soak: tests
 	@BUILD=$(BUILD) STORE_KILLS=300 TEST_SECONDS=3600 tests/run tests/integration/store_kill_test.sh
+	@BUILD=$(BUILD) REGISTRY_KILLS=200 TEST_SECONDS=3600 tests/run $(BUILD)/tests/integration/registry_kill_test
