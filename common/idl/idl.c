@@ -82,8 +82,9 @@ const struct idl_file *idl_files(const struct idl *idl)
 
 /* ---- messages ------------------------------------------------------------------------------ */
 
-static void add_message(struct idl *idl, enum severity severity, struct idl_pos pos,
-                        const char *format, va_list args)
+static void __attribute__((format(printf, 4, 0)))
+add_message(struct idl *idl, enum severity severity, struct idl_pos pos, const char *format,
+            va_list args)
 {
     char text[1024];
 
