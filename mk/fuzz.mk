@@ -22,6 +22,6 @@ fuzzers: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
 $(BUILD)/tests/fuzz/%: $(OBJ)/tests/fuzz/%_fuzz.o $(COMMON_A) $(IDL_A) $(TARS_A)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(DAEMON_LDLIBS)
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(DAEMON_LDLIBS)
 $(OBJ)/tests/fuzz/%.o: | $(GEN_H)
 endif
