@@ -106,6 +106,8 @@ struct idl_decl {
     struct idl_member **by_tag; /* struct: ascending tags */
     struct idl_member **key;    /* struct: members of key[...], in its order */
     size_t key_count;
+    int depth;                   /* struct: structs inside each other by value, itself counted */
+    bool has_defaults;           /* struct: a fresh value is not all zero bytes */
     const struct idl_type *type; /* const */
     struct idl_value value;      /* const */
     struct idl_function *functions;

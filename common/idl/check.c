@@ -363,17 +363,48 @@ static void check_interface(const struct scope *s, const struct idl_decl *decl)
     }
 }
 
-/* A struct that holds itself as a plain member would have no end. */
-static bool holds(const struct idl_decl *decl, const struct idl_decl *wanted, int depth)
+enum { MAX_DEPTH = 100, IN_PROGRESS = -1 }; /* a reader goes no deeper either */
+
+static bool is_zero(const struct idl_value *value)
 {
-    if (depth > 100)
-        return false;
-    for (const struct idl_member *m = decl->members; m; m = m->next) {
-        if (m->type->kind == IDL_STRUCT &&
-            (m->type->decl == wanted || holds(m->type->decl, wanted, depth + 1)))
-            return true;
+    return value->kind == IDL_VALUE_STRING  ? value->text.len == 0
+           : value->kind == IDL_VALUE_FLOAT ? value->real == 0
+                                            : value->integer == 0;
+}
+
+/*
+ * Looks once at each struct that `decl` holds by value: one that holds itself would have no end.
+ * What is found stays in the declaration, so that nobody has to walk the members again.
+ */
+static void measure(const struct scope *s, struct idl_decl *decl, int level)
+{
+    int deepest = 0;
+
+    if (level > MAX_DEPTH) {
+        idl_error(s->idl, decl->pos, "more than %d structs inside each other", MAX_DEPTH);
+        decl->depth = 1;
+        return;
     }
-    return false;
+    decl->depth = IN_PROGRESS;
+    for (const struct idl_member *m = decl->members; m; m = m->next) {
+        const struct idl_type *type = m->type;
+        if (m->value.kind != IDL_VALUE_NONE && !is_zero(&m->value))
+            decl->has_defaults = true;
+        if (m->value.kind == IDL_VALUE_NONE && type->kind == IDL_ENUM && type->decl->members)
+            decl->has_defaults |= type->decl->members->value.integer != 0;
+        if (type->kind != IDL_STRUCT)
+            continue;
+        if (type->decl->depth == 0)
+            measure(s, (struct idl_decl *)(uintptr_t)type->decl, level + 1);
+        if (type->decl->depth == IN_PROGRESS)
+            idl_error(s->idl, m->pos, "struct %s contains itself by way of '%s'", type->decl->name,
+                      m->name);
+        deepest = type->decl->depth > deepest ? type->decl->depth : deepest;
+        decl->has_defaults |= type->decl->has_defaults;
+    }
+    decl->depth = deepest + 1;
+    if (decl->depth > MAX_DEPTH && level == 1)
+        idl_error(s->idl, decl->pos, "more than %d structs inside each other", MAX_DEPTH);
 }
 
 static void check_duplicate(const struct scope *s, const struct idl_decl *decl)
@@ -411,7 +442,7 @@ void idl_check(struct idl *idl, struct idl_file *file)
             check_interface(&s, d);
     }
     for (struct idl_decl *d = file->decls; d; d = d->next) {
-        if (d->kind == IDL_DECL_STRUCT && holds(d, d, 0))
-            idl_error(idl, d->pos, "struct %s contains itself", d->name);
+        if (d->kind == IDL_DECL_STRUCT && d->depth == 0)
+            measure(&s, d, 1);
     }
 }

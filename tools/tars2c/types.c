@@ -163,14 +163,5 @@ bool types_has_init(const struct idl_type *type)
 {
     if (type->kind == IDL_ENUM)
         return type->decl->members->value.integer != 0;
-    if (type->kind != IDL_STRUCT)
-        return false;
-    for (const struct idl_member *m = type->decl->members; m; m = m->next) {
-        bool zero = m->value.kind == IDL_VALUE_STRING  ? m->value.text.len == 0
-                    : m->value.kind == IDL_VALUE_FLOAT ? m->value.real == 0
-                                                       : m->value.integer == 0;
-        if (m->value.kind == IDL_VALUE_NONE ? types_has_init(m->type) : !zero)
-            return true;
-    }
-    return false;
+    return type->kind == IDL_STRUCT && type->decl->has_defaults;
 }
