@@ -16,6 +16,7 @@
 #include "daemon/carrier.h"
 #include "daemon/folder.h"
 #include "daemon/health.h"
+#include "daemon/memory.h"
 #include "daemon/samples.h"
 #include "daemon/settings.h"
 
@@ -173,6 +174,7 @@ void daemon_started(void *daemon)
         d->info->started(d->self);
     enter(d, PHASE_SERVING);
     log_info(d->info->name, "started, version %s", TARSC_VERSION);
+    daemon_memory_trim();
 }
 
 void daemon_stopping(void *daemon)
