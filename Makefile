@@ -114,7 +114,7 @@ TARS2C_FLAGS_NodeK8s := --prefix tars=tarsk8s_node
 $(GEN)/%.h $(GEN)/%.c: protocol/%.tars $(BIN)/tars2c
 	@mkdir -p $(@D)
 	@echo "  TARS2C  $<"
-	@$(BIN)/tars2c -I protocol $(TARS2C_FLAGS_$*) -MD $(GEN)/$*.d -o $(GEN) $<
+	@$(BIN)/tars2c -w -I protocol $(TARS2C_FLAGS_$*) -MD $(GEN)/$*.d -o $(GEN) $<
 
 $(OBJ)/gen/%.o: $(GEN)/%.c | $(GEN_H)
 	@mkdir -p $(@D)
@@ -141,7 +141,7 @@ TEST_GEN_O := $(TEST_GEN_H:$(GEN)/tests/%.h=$(OBJ)/gen/tests/%.o)
 
 $(GEN)/tests/%.h $(GEN)/tests/%.c: tests/unit/%.tars $(BIN)/tars2c
 	@mkdir -p $(@D)
-	@$(BIN)/tars2c -I tests/unit -MD $(GEN)/tests/$*.d -o $(GEN)/tests $<
+	@$(BIN)/tars2c -w -I tests/unit -MD $(GEN)/tests/$*.d -o $(GEN)/tests $<
 
 $(patsubst %.c,$(OBJ)/%.o,$(TEST_C)) $(TESTKIT_O): CPPFLAGS += -I$(GEN)/tests -Itests/lib -I.
 $(TEST_GEN_O): CPPFLAGS += -I$(GEN)/tests

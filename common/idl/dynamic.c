@@ -166,8 +166,7 @@ static struct scalar default_of(const struct idl_member *m)
     return v;
 }
 
-/* ---- JSON to fields
- * ------------------------------------------------------------------------------ */
+/* ---- JSON to fields -------------------------------------------------------------------------- */
 
 static bool write_list(struct tars_writer *w, uint8_t tag, const struct idl_type *type,
                        struct tars_json_reader *json)
@@ -426,8 +425,7 @@ bool idl_write_value(struct tars_writer *w, uint8_t tag, const struct idl_type *
     }
 }
 
-/* ---- fields to JSON
- * ------------------------------------------------------------------------------ */
+/* ---- fields to JSON -------------------------------------------------------------------------- */
 
 static bool read_list(struct tars_reader *r, uint8_t tag, const struct idl_type *type,
                       struct tars_json_writer *json)
@@ -559,8 +557,7 @@ bool idl_read_value(struct tars_reader *r, uint8_t tag, const struct idl_type *t
     }
 }
 
-/* ---- bodies
- * --------------------------------------------------------------------------------------- */
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 static const struct idl_member *find_param(const struct idl_function *f, struct tars_str name,
                                            size_t *at)

@@ -30,6 +30,7 @@ struct idl {
     size_t builtin_count;
     struct message *messages;
     size_t message_count, errors, warnings;
+    bool warnings_hidden;
     struct tars_error error; /* why the last file could not be read */
 };
 
@@ -108,6 +109,8 @@ void idl_warn(struct idl *idl, struct idl_pos pos, const char *format, ...)
 {
     va_list args;
 
+    if (idl->warnings_hidden)
+        return;
     va_start(args, format);
     add_message(idl, WARNING, pos, format, args);
     va_end(args);
@@ -121,6 +124,11 @@ void idl_note(struct idl *idl, struct idl_pos pos, const char *format, ...)
     va_start(args, format);
     add_message(idl, NOTE, pos, format, args);
     va_end(args);
+}
+
+void idl_hide_warnings(struct idl *idl)
+{
+    idl->warnings_hidden = true;
 }
 
 size_t idl_errors(const struct idl *idl)

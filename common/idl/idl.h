@@ -51,6 +51,8 @@ void idl_error(struct idl *idl, struct idl_pos pos, const char *format, ...) TAR
 void idl_warn(struct idl *idl, struct idl_pos pos, const char *format, ...) TARS_PRINTF(3, 4);
 /* A line below the last error or warning: "file:line:column: note: …". */
 void idl_note(struct idl *idl, struct idl_pos pos, const char *format, ...) TARS_PRINTF(3, 4);
+/* From now on idl_warn does nothing. */
+void idl_hide_warnings(struct idl *idl);
 /* Where all of the tree lives. */
 struct tars_arena *idl_arena(const struct idl *idl);
 

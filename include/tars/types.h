@@ -112,6 +112,12 @@ bool tars_fail_prefix(struct tars_error *error, const char *format, ...) TARS_PR
 /* ---- lists and maps of the basic types ------------------------------------------------------ */
 
 /* Every Tars vector is `{ size_t len; T *at; }`; every map an array of pairs in the same shape. */
+#ifndef __cplusplus
+/* A list from initialisers, with no allocation: TARS_LIST(struct tars_int32_list, int32_t, 1, 2).
+ * It lives as long as the block that it stands in. */
+#define TARS_LIST(list_, element_, ...)                                                            \
+    ((list_){sizeof((element_[]){__VA_ARGS__}) / sizeof(element_), (element_[]){__VA_ARGS__}})
+#endif
 struct tars_bool_list {
     size_t len;
     bool *at;

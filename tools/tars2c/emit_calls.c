@@ -67,8 +67,7 @@ static void declare_answers(struct emit *e, const struct idl_function *f)
         e_printf(e, ", %s%s", in_type(e, f->ret), "ret");
 }
 
-/* ---- prototypes
- * ------------------------------------------------------------------------------------- */
+/* ---- prototypes ------------------------------------------------------------------------------ */
 
 static void blocking_prototype(struct emit *e, const struct idl_function *f, bool with)
 {
@@ -164,8 +163,7 @@ static void interface_header(struct emit *e, const struct idl_decl *d)
         function_header(e, f);
 }
 
-/* ---- the source
- * ------------------------------------------------------------------------------------- */
+/* ---- the source ------------------------------------------------------------------------------ */
 
 static void args_struct(struct emit *e, const struct idl_function *f)
 {

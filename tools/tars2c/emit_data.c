@@ -309,11 +309,11 @@ static const char *hash_expression(struct emit *e, const struct idl_type *type, 
     return tars_arena_printf(e->arena, "hash_%s(%s, &%s)", types_id(&e->types, type), h, a);
 }
 
-static void struct_equal_and_hash(struct emit *e, const struct idl_decl *d)
+static void struct_equal(struct emit *e, const struct idl_decl *d)
 {
     const char *name = names_decl(e->names, d);
-    e_printf(e, "bool %s_equal(const struct %s *a, const struct %s *b)\n{\n    return ", name, name,
-             name);
+    e_printf(e, "bool %s_equal(const struct %s *a, const struct %s *b)\n{\n", name, name, name);
+    e_printf(e, "%s    return ", d->member_count ? "" : "    (void)a;\n    (void)b;\n");
     for (size_t i = 0; i < d->member_count; i++) {
         const struct idl_member *m = d->by_tag[i];
         const char *member = names_member(e->names, m);
@@ -321,7 +321,12 @@ static void struct_equal_and_hash(struct emit *e, const struct idl_decl *d)
                  equal_expression(e, m->type, tars_arena_printf(e->arena, "a->%s", member),
                                   tars_arena_printf(e->arena, "b->%s", member)));
     }
-    e_printf(e, "%s;\n}\n\n", d->member_count ? "" : "a == a && b == b");
+    e_printf(e, "%s;\n}\n\n", d->member_count ? "" : "true");
+}
+
+static void struct_hash(struct emit *e, const struct idl_decl *d)
+{
+    const char *name = names_decl(e->names, d);
     e_printf(e, "uint64_t %s_hash(uint64_t h, const struct %s *v)\n{\n", name, name);
     if (!d->member_count)
         e_printf(e, "    (void)v;\n");
@@ -398,11 +403,9 @@ static void struct_json(struct emit *e, const struct idl_decl *d)
 }
 
 /* The description with functions of the general shape. */
-static void describe(struct emit *e, const char *linkage, const char *stem, const char *id,
-                     const char *c_type, const char *tup, const char *read, const char *write,
-                     bool init)
+static void describe(struct emit *e, const char *linkage, const char *id, const char *c_type,
+                     const char *tup, const char *read, const char *write, bool init)
 {
-    (void)stem;
     if (init)
         e_printf(e, "static void any_%s_init(void *value)\n{\n    %s_init(value);\n}\n\n", id, id);
     e_printf(e,
@@ -434,14 +437,13 @@ static void struct_type(struct emit *e, const struct idl_decl *d)
              "static void any_%s_to_json(struct tars_json_writer *w, const void *value)\n{\n    "
              "%s_to_json(w, value);\n}\n\n",
              name, name, name, name);
-    describe(e, "", name, name, tars_arena_printf(e->arena, "struct %s", name),
+    describe(e, "", name, tars_arena_printf(e->arena, "struct %s", name),
              tars_arena_printf(e->arena, "%s.%s", d->module, d->name),
              tars_arena_printf(e->arena, "%s_read", name),
              tars_arena_printf(e->arena, "%s_write", name), true);
 }
 
-/* ---- functions for lists and maps
- * ----------------------------------------------------------------- */
+/* ---- functions for lists and maps ------------------------------------------------------------ */
 
 static void composite_prototypes(struct emit *e, const struct idl_type *type)
 {
@@ -557,7 +559,7 @@ static void composite_functions(struct emit *e, const struct idl_type *type)
         map_codec(e, type);
     else
         list_codec(e, type);
-    describe(e, "static ", id, id, types_c(&e->types, type), types_tup(&e->types, type),
+    describe(e, "static ", id, types_c(&e->types, type), types_tup(&e->types, type),
              tars_arena_printf(e->arena, "read_%s", id),
              tars_arena_printf(e->arena, "write_%s", id), false);
 }
@@ -592,9 +594,10 @@ static void map_equal(struct emit *e, const struct idl_type *type)
              "    size_t *x = tars_map_order(a->at, a->len, sizeof *a->at, compare_%s);\n"
              "    size_t *y = tars_map_order(b->at, b->len, sizeof *b->at, compare_%s);\n"
              "    bool same = true;\n    for (size_t i = 0; i < a->len && same; i++) {\n"
-             "        const struct %s *p = &a->at[x ? x[i] : i], *q = &b->at[y ? y[i] : i];\n"
+             "        const struct %s *p = &a->at[x ? x[i] : i];\n"
+             "        const struct %s *q = &b->at[y ? y[i] : i];\n"
              "        same = %s && %s;\n    }\n    free(x);\n    free(y);\n    return same;\n}\n\n",
-             id, c, c, id, id, pair, equal_expression(e, type->key, "p->key", "q->key"),
+             id, c, c, id, id, pair, pair, equal_expression(e, type->key, "p->key", "q->key"),
              equal_expression(e, type->value, "p->value", "q->value"));
     e_printf(e,
              "static uint64_t hash_%s(uint64_t h, const %s *v)\n{\n"
@@ -614,8 +617,7 @@ static void equal_functions(struct emit *e, const struct idl_type *type)
         list_equal(e, type);
 }
 
-/* ---- the header
- * ----------------------------------------------------------------------------------- */
+/* ---- the header ------------------------------------------------------------------------------ */
 
 void emit_comment(struct emit *e, const char *indent, const char *comment)
 {
@@ -697,10 +699,9 @@ static void struct_prototypes(struct emit *e, const struct idl_decl *d)
     const char *tag = types_tag(&e->types, list);
     e_printf(e,
              "#ifndef __cplusplus\n/* A list from initialisers: %s({...}, {...}). */\n"
-             "#define %s(...)                                                              \\\n"
-             "    ((struct %s){sizeof((struct %s[]){__VA_ARGS__}) / sizeof(struct %s),     \\\n"
-             "                 (struct %s[]){__VA_ARGS__}})\n#endif\n\n",
-             names_upper(e->arena, tag), names_upper(e->arena, tag), tag, n, n, n);
+             "#define %s(...) \\\n    TARS_LIST(struct %s, \\\n              struct %s, "
+             "__VA_ARGS__)\n#endif\n\n",
+             names_upper(e->arena, tag), names_upper(e->arena, tag), tag, n);
 }
 
 static void each_decl(struct emit *e, enum idl_decl_kind kind,
@@ -725,8 +726,7 @@ void emit_data_header(struct emit *e)
     each_decl(e, IDL_DECL_STRUCT, struct_prototypes);
 }
 
-/* ---- the source
- * ----------------------------------------------------------------------------------- */
+/* ---- the source ------------------------------------------------------------------------------ */
 
 static void struct_source(struct emit *e, const struct idl_decl *d)
 {
@@ -734,7 +734,8 @@ static void struct_source(struct emit *e, const struct idl_decl *d)
     struct_init(e, d);
     struct_write(e, d);
     struct_read(e, d);
-    struct_equal_and_hash(e, d);
+    struct_equal(e, d);
+    struct_hash(e, d);
     struct_compare(e, d);
     struct_json(e, d);
     struct_type(e, d);

@@ -8,11 +8,13 @@
 
 #include "base/xmalloc.h"
 #include "emit.h"
+#include "wrap.h"
 
 enum { EXIT_SOURCE = 1, EXIT_USAGE = 2, EXIT_FILES = 3 };
 
 static const char help[] =
-    "usage: tars2c [-I DIR]... [--prefix MODULE=PREFIX]... [-MD FILE] [-o DIR] FILE.tars|-\n"
+    "usage: tars2c [-I DIR]... [--prefix MODULE=PREFIX]... [-MD FILE] [-w] [-o DIR]\n"
+    "              FILE.tars|-\n"
     "\n"
     "Makes FILE.h and FILE.c from an interface file of Tars.\n"
     "\n"
@@ -20,6 +22,7 @@ static const char help[] =
     "  -o DIR                  where the two files go (default: here)\n"
     "  --prefix MODULE=PREFIX  C names of the module begin with PREFIX_\n"
     "  -MD FILE                write a make rule that lists the files read\n"
+    "  -w                      no warnings\n"
     "  --name NAME             base name of the two files (needed with -)\n"
     "  --help, --version\n"
     "\n"
@@ -61,12 +64,16 @@ static bool put_file(const char *path, const char *text, size_t len)
 static bool emit_file(struct emit *e, const struct options *o, const char *ending,
                       void (*emit)(struct emit *e))
 {
-    char *text = NULL, *path = xasprintf("%s/%s%s", o->out, e->base, ending);
-    size_t len = 0;
+    char *text = NULL, *wrapped = NULL, *path = xasprintf("%s/%s%s", o->out, e->base, ending);
+    size_t len = 0, wrapped_len = 0;
     e->out = open_memstream(&text, &len);
     emit(e);
     fclose(e->out);
-    bool ok = put_file(path, text, len);
+    FILE *out = open_memstream(&wrapped, &wrapped_len);
+    wrap_lines(out, text, len);
+    fclose(out);
+    bool ok = put_file(path, wrapped, wrapped_len);
+    free(wrapped);
     free(text);
     free(path);
     return ok;
@@ -130,7 +137,7 @@ static int read_options(int argc, char **argv, struct options *o, struct idl *id
         {"MD", required_argument, NULL, 'm'},     {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
     int c;
-    while ((c = getopt_long_only(argc, argv, "I:o:", longs, NULL)) != -1) {
+    while ((c = getopt_long_only(argc, argv, "I:o:w", longs, NULL)) != -1) {
         switch (c) {
         case 'I':
             idl_add_path(idl, optarg);
@@ -147,6 +154,9 @@ static int read_options(int argc, char **argv, struct options *o, struct idl *id
         case 'p':
             if (!names_add_prefix(names, optarg))
                 return usage("--prefix wants MODULE=PREFIX, a C name each");
+            break;
+        case 'w':
+            idl_hide_warnings(idl);
             break;
         case 'h':
             fputs(help, stdout);
