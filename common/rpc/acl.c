@@ -120,8 +120,8 @@ bool rpc_acl_init(struct rpc_acl *acl, const char *allow, const char *deny, cons
         return true;
     acl->arena = tars_arena_new(0);
     return (parse_list(acl->arena, allow, &acl->allow, error) ||
-            tars_fail_prefix(error, "allow")) &&
-           (parse_list(acl->arena, deny, &acl->deny, error) || tars_fail_prefix(error, "deny"));
+            tars_fail_prefix(error, "allow: ")) &&
+           (parse_list(acl->arena, deny, &acl->deny, error) || tars_fail_prefix(error, "deny: "));
 }
 
 void rpc_acl_free(struct rpc_acl *acl)

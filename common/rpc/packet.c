@@ -138,7 +138,7 @@ bool rpc_request_read(struct tars_str frame, struct tars_arena *arena, struct rp
     open_frame(&r, frame, arena);
     if (!tarsf_request_packet_read_fields(&r, &p)) {
         tars_reader_explain(&r, error);
-        return tars_fail_prefix(error, "request packet");
+        return tars_fail_prefix(error, "request packet: ");
     }
     *q = (struct rpc_request){.version = p.i_version,
                               .packet_type = p.c_packet_type,
@@ -153,15 +153,34 @@ bool rpc_request_read(struct tars_str frame, struct tars_arena *arena, struct rp
     return true;
 }
 
+/*
+ * Tars protocol: body and status are required in an answer, and every server but one sends them.
+ * TarsJava leaves out what it has not set, the status of a ping for example: what is missing is
+ * empty.
+ */
+static bool read_response_fields(struct tars_reader *r, struct tarsf_response_packet *p)
+{
+    tarsf_response_packet_init(p);
+    return tars_read_int16(r, 1, TARS_REQUIRE, &p->i_version) &&
+           tars_read_int8(r, 2, TARS_REQUIRE, &p->c_packet_type) &&
+           tars_read_int32(r, 3, TARS_REQUIRE, &p->i_request_id) &&
+           tars_read_int32(r, 4, TARS_REQUIRE, &p->i_message_type) &&
+           tars_read_int32(r, 5, TARS_REQUIRE, &p->i_ret) &&
+           tars_read_bytes(r, 6, TARS_OPTIONAL, &p->s_buffer) &&
+           tars_read_str_map(r, 7, TARS_OPTIONAL, &p->status) &&
+           tars_read_str(r, 8, TARS_OPTIONAL, &p->s_result_desc) &&
+           tars_read_str_map(r, 9, TARS_OPTIONAL, &p->context);
+}
+
 bool rpc_response_read(struct tars_str frame, struct tars_arena *arena, struct rpc_response *a,
                        struct tars_error *error)
 {
     struct tars_reader r;
     struct tarsf_response_packet p;
     open_frame(&r, frame, arena);
-    if (!tarsf_response_packet_read_fields(&r, &p)) {
+    if (!read_response_fields(&r, &p)) {
         tars_reader_explain(&r, error);
-        return tars_fail_prefix(error, "response packet");
+        return tars_fail_prefix(error, "response packet: ");
     }
     *a = (struct rpc_response){.version = p.i_version,
                                .packet_type = p.c_packet_type,

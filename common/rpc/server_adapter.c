@@ -43,8 +43,7 @@ static bool number(struct adapter_domain *d, const char *key, int64_t min, int64
 
 static bool read_endpoint(struct server_adapter *a, const char *endpoint, struct tars_error *error)
 {
-    return tars_endpoint_parse(tars_str(endpoint), &a->endpoint, error) ||
-           tars_fail_prefix(error, "endpoint \"%s\"", endpoint);
+    return tars_endpoint_parse(tars_str(endpoint), &a->endpoint, error);
 }
 
 static bool read_tls(struct server_adapter *a, struct adapter_domain *d, struct tars_error *error)
@@ -103,7 +102,7 @@ struct server_adapter *server_adapter_new(const struct tars_conf *conf, const ch
     a->name = xstrdup(name);
     if (read_domain(a, &domain, error))
         return a;
-    tars_fail_prefix(error, "adapter %s", name);
+    tars_fail_prefix(error, "adapter %s: ", name);
     server_adapter_free(a);
     return NULL;
 }
@@ -119,7 +118,7 @@ struct server_adapter *server_adapter_new_admin(const char *endpoint, struct tar
     a->queue_timeout_ms = 10000;
     if (read_endpoint(a, endpoint, error))
         return a;
-    tars_fail_prefix(error, "the admin port /tars/application/server<local>");
+    tars_fail_prefix(error, "the admin port /tars/application/server<local>: ");
     server_adapter_free(a);
     return NULL;
 }

@@ -77,10 +77,10 @@ static bool open_socket(struct tars_server *s, struct server_adapter *adapter, u
 {
     int fd = server_socket_bind(&adapter->endpoint, shared, &adapter->port, error);
     if (fd < 0)
-        return tars_fail_prefix(error, "adapter %s", adapter->name);
+        return tars_fail_prefix(error, "adapter %s: ", adapter->name);
     if (adapter->endpoint.transport != TARS_UDP && !server_socket_listen(fd, error)) {
         close(fd);
-        return tars_fail_prefix(error, "adapter %s", adapter->name);
+        return tars_fail_prefix(error, "adapter %s: ", adapter->name);
     }
     server_worker_give_socket(s->workers[worker], adapter, fd);
     return true;
@@ -96,7 +96,7 @@ static bool open_sockets(struct tars_server *s, struct server_adapter *adapter,
         return open_socket(s, adapter, 0, false, error);
     int probe = server_socket_bind(&adapter->endpoint, false, &adapter->port, error);
     if (probe < 0)
-        return tars_fail_prefix(error, "adapter %s", adapter->name);
+        return tars_fail_prefix(error, "adapter %s: ", adapter->name);
     close(probe);
     for (unsigned i = 0; i < s->worker_count; i++)
         if (!open_socket(s, adapter, i, true, error))

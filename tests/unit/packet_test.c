@@ -117,6 +117,25 @@ END_TEST
 /* ---- TUP ---------------------------------------------------------------------------------------
  */
 
+START_TEST(an_answer_may_lack_body_and_status_but_no_number)
+{
+    /* TarsJava's answer to tars_ping, and the same without its result code */
+    static const uint8_t ping[] = {0, 0, 0, 11, 0x10, 1, 0x2c, 0x30, 7, 0x4c, 0x5c};
+    static const uint8_t cut[] = {0, 0, 0, 10, 0x10, 1, 0x2c, 0x30, 7, 0x4c};
+    struct tars_error error = {0};
+    struct rpc_response a;
+
+    ck_assert_msg(rpc_response_read(tars_str_n(ping, sizeof ping), vectors_arena, &a, &error),
+                  "%s", error.text);
+    ck_assert_int_eq(a.id, 7);
+    ck_assert_int_eq(a.ret, 0);
+    ck_assert_uint_eq(a.body.len, 0);
+    ck_assert_uint_eq(a.status.len, 0);
+    ck_assert(!rpc_response_read(tars_str_n(cut, sizeof cut), vectors_arena, &a, &error));
+    ck_assert_str_eq(error.text, "response packet: tag 5 at byte 6: a required field is missing");
+}
+END_TEST
+
 START_TEST(tup_answers_carry_code_and_text_and_keep_the_servants_status)
 {
     struct tars_arena *arena = tars_arena_new(0);
@@ -169,6 +188,7 @@ int main(void)
     tcase_add_test(t, length_is_known_from_four_bytes_and_checked_before_anything_else);
     tcase_add_test(t, every_frame_of_the_vectors_is_read_and_written_back_byte_for_byte);
     tcase_add_test(t, reading_at_a_glance_and_by_the_generated_reader_agree_also_on_damage);
+    tcase_add_test(t, an_answer_may_lack_body_and_status_but_no_number);
     tcase_add_test(t, tup_answers_carry_code_and_text_and_keep_the_servants_status);
     tcase_add_test(t, a_tup_result_code_that_is_no_number_counts_as_unknown_error);
     suite_add_tcase(suite, t);
