@@ -65,17 +65,20 @@ give_up() {
 
 # ---- processes ----------------------------------------------------------------------------------
 
-# A port that nobody listens on, outside the range the kernel hands out by itself, so that it stays
-# free until the server takes it. Each test draws from a place of its own.
+# A port that nobody listens on, below the range that the kernel hands out by itself: nothing but
+# another test could take it before the server does.
 free_port() {
     local port
     while :; do
         port=$((10000 + (RANDOM * 32768 + RANDOM) % 20000))
-        ! grep -qi "$(printf ':%04X ' "$port")" /proc/net/tcp /proc/net/tcp6 /proc/net/udp 2>/dev/null || continue
-        mkdir "${TMPDIR:-/tmp}/tarsc-port.$port.$PPID" 2>/dev/null && rmdir "${TMPDIR:-/tmp}/tarsc-port.$port.$PPID"
+        ! port_taken "$port" || continue
         echo "$port"
         return
     done
+}
+
+port_taken() {
+    grep -qi "$(printf ':%04X ' "$1")" /proc/net/tcp /proc/net/tcp6 /proc/net/udp 2>/dev/null
 }
 
 # start NAME COMMAND...: runs it in the background, its output in $work/NAME.log, its process in $pid.
@@ -182,21 +185,32 @@ declare -A to from
 
 # client KIND NAME OBJECT [LOCATOR]: a client that stays; `ask NAME LINE` makes a call through it.
 client() {
-    local kind=$1 name=$2 object=$3 locator=${4:-} in out
+    local kind=$1 name=$2 object=$3 locator=${4:-} in out command
     mkfifo "$work/$name.in" "$work/$name.out"
     exec {in}<>"$work/$name.in" {out}<>"$work/$name.out"
     to[$name]=$in
     from[$name]=$out
-    mkdir -p "$work/$name.data"
-    case $kind in
-    node) set -- node "$peers/node/client.js" "$object" "$locator" ;;
-    java)
-        set -- "${java[@]}" -Drefresh="${REFRESH:-60000}" -cp "$(classpath)" interop.Client "$object" "$locator" "$work/$name.data"
-        ;;
-    c) set -- "$BUILD/tests/interop/client" "$object" "$locator" ;;
-    esac
-    "$@" <"$work/$name.in" >"$work/$name.out" 2>>"$work/$name.log" {in}>&- {out}>&- &
+    client_command "$kind" "$object" "$locator"
+    "${command[@]}" <"$work/$name.in" >"$work/$name.out" 2>>"$work/$name.log" {in}>&- {out}>&- &
     started+=("$!")
+}
+
+# The command of a client into the array `command`.
+client_command() {
+    case $1 in
+    node) command=(node "$peers/node/client.js" "$2" "${3:-}") ;;
+    java)
+        command=("${java[@]}" -Drefresh="${REFRESH:-60000}" -cp "$(classpath)" interop.Client "$2" "${3:-}" "$(mktemp -d "$work/data.XXXXXX")")
+        ;;
+    c) command=("$BUILD/tests/interop/client" "$2" "${3:-}") ;;
+    esac
+}
+
+# batch KIND OBJECT FILE: all calls in the file through one client, the answers on standard output.
+batch() {
+    local command
+    client_command "$1" "$2"
+    "${command[@]}" <"$3" 2>>"$work/batch.log"
 }
 
 # ask NAME LINE: the answer is in $answer.
@@ -209,4 +223,39 @@ ask() {
 # tell NAME SETTING: a line that has no answer (":timeout 500").
 tell() {
     printf '%s\n' "$2" >&"${to[$1]}"
+}
+
+# ---- our registry -------------------------------------------------------------------------------
+
+# suite: `tarsc up` in a folder and on ports of its own; sets $locator.
+suite() {
+    local offset
+    while :; do
+        offset=$(($(free_port) - 8000))
+        # 17890 and 17891 are the registry's, 9200 the store's
+        ! port_taken $((17890 + offset)) && ! port_taken $((17891 + offset)) && break
+    done
+    start suite "$BUILD/bin/tarsc" up --data "$work/suite" --port-offset "$offset"
+    suite_pid=$pid
+    wait_listen $((17890 + offset)) && wait_listen $((17891 + offset)) ||
+        give_up "tarsc up starts the registry" "$(tail -n 20 "$work/suite.log")"
+    locator="tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p $((17890 + offset)) -t 60000"
+}
+
+# register NAME NODE SERVER INTERVAL_MS PORT: reports Interop.SERVER's TypesObj on NODE at
+# 127.0.0.1:PORT as tarscli would; the reporter's process is in ${reporter[NAME]}.
+declare -A reporter
+register() {
+    start "register-$1" "$BUILD/tests/interop/register" "$locator" "$2" "Interop.$3" "$4" \
+        "Interop.$3.TypesObj=tcp -h 127.0.0.1 -p $5 -t 60000"
+    reporter[$1]=$pid
+}
+
+# found OBJECT: the registry's active and inactive endpoints, "127.0.0.1:1,127.0.0.1:2 -".
+found() {
+    node "$peers/node/find.js" "$locator" "$1" 2>/dev/null | sed -n 's/^findObjectById4Any 0 //p'
+}
+
+finds() {
+    [ "$(found "$1")" = "$2" ]
 }

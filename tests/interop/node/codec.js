@@ -4,6 +4,7 @@
 //   node codec.js decode      hex -> JSON
 //   node codec.js same A B    compares two files of JSON lines as values: defaults filled in, floats
 //                             as 32 bits, members in any order; prints the first difference
+//   node codec.js mirrored A B   the lines of B are answers to mirror(): both values in them
 'use strict';
 
 const fs = require('fs');
@@ -37,24 +38,42 @@ function normal(type, json) {
     return JSON.stringify(json);
 }
 
-function same(a, b) {
-    const [left, right] = [a, b].map(file => fs.readFileSync(file, 'utf8').trim().split('\n'));
-    if (left.length !== right.length) return `${left.length} lines in ${a}, ${right.length} in ${b}`;
-    for (let i = 0; i < left.length; i++) {
-        const [l, r] = [left[i], right[i]].map(line => normal(AllTypes, parse(line)));
-        if (l === r) continue;
-        let at = 0;
-        while (l[at] === r[at]) at++;
-        return `line ${i + 1}: ${l.slice(Math.max(0, at - 60), at + 40)} | ${r.slice(Math.max(0, at - 20), at + 40)}`;
-    }
+function lines(file) {
+    return fs.readFileSync(file, 'utf8').trim().split('\n').map(parse);
+}
+
+// Where two values differ, with a few characters around it, or null.
+function difference(a, b) {
+    const [l, r] = [normal(AllTypes, a), normal(AllTypes, b)];
+    if (l === r) return null;
+    let at = 0;
+    while (l[at] === r[at]) at++;
+    const from = Math.max(0, at - 60);
+    return `${l.slice(from, at + 40)} | ${r.slice(from, at + 40)}`;
+}
+
+function compare(fileA, fileB, valuesOf) {
+    const [a, b] = [lines(fileA), lines(fileB)];
+    if (a.length !== b.length) return `${a.length} lines in ${fileA}, ${b.length} in ${fileB}`;
+    for (let i = 0; i < a.length; i++)
+        for (const value of valuesOf(b[i])) {
+            if (value === undefined) return `line ${i + 1}: ${JSON.stringify(b[i]).slice(0, 300)}`;
+            const found = difference(a[i], value);
+            if (found) return `line ${i + 1}: ${found}`;
+        }
     return null;
 }
 
+const valuesOf = {
+    same: value => [value],
+    mirrored: answer => [answer.ret, answer.out && answer.out.back],
+};
+
 const [, , mode, ...files] = process.argv;
-if (mode === 'same') {
-    const difference = same(...files);
-    if (difference) console.log(difference);
-    process.exit(difference ? 1 : 0);
+if (valuesOf[mode]) {
+    const found = compare(...files, valuesOf[mode]);
+    if (found) console.log(found);
+    process.exit(found ? 1 : 0);
 }
 const convert = { encode, decode }[mode];
 for (const line of fs.readFileSync(0, 'utf8').split('\n')) if (line) console.log(convert(line));

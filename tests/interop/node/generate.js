@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Random values of AllTypes as JSON lines: node generate.js SEED COUNT [canonical]
+// Random values of AllTypes as JSON lines: node generate.js SEED COUNT [canonical [single]]
 // "canonical" leaves out what SDKs are known to write in different ways that mean the same: zero
 // floats (Tars.js writes them without payload), optional members at their default (only some write
-// them), map entries in an order that Tars.js cannot keep.
+// them), map entries in an order that Tars.js cannot keep. "single": no map has two entries.
 'use strict';
 
 const { AllTypes, types, print } = require('./stub.js');
 
 const [seed, count] = process.argv.slice(2).map(Number);
 const canonical = process.argv[4] === 'canonical';
+const single = process.argv[5] === 'single';
 
 // mulberry32
 let state = seed >>> 0;
@@ -51,7 +52,7 @@ const list = of => Array.from({ length: size() }, of);
 
 // Keys in the order of their bytes (numbers in that of their values): the canonical one.
 function dictionary(key, of) {
-    const entries = list(() => [key(), of()]);
+    const entries = list(() => [key(), of()]).slice(0, single ? 1 : undefined);
     const number = v => typeof v !== 'string';
     entries.sort(([a], [b]) => number(a) ? (BigInt(a) < BigInt(b) ? -1 : 1) : Buffer.compare(Buffer.from(a), Buffer.from(b)));
     return Object.fromEntries(entries);

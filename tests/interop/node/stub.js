@@ -64,9 +64,11 @@ function vector(of) {
         get proto() { return proto(); },
         zero: proto,
         write: (os, tag, v) => os.writeList(tag, v),
-        read: (is, tag, required) => is.readList(tag, required, proto()),
+        // What readList returns has forgotten that its integers are texts.
+        read: (is, tag, required) => Object.assign(is.readList(tag, required, proto()), { _bValue: of.exact }),
         tupWrite: (tup, name, v) => tup.writeList(name, v),
-        tupRead: (tup, name, otherwise) => tup.readList(name, proto(), otherwise),
+        tupRead: (tup, name, otherwise) =>
+            Object.assign(tup.readList(name, proto(), otherwise), { _bValue: of.exact }),
         from: v => {
             const list = proto();
             v.forEach(e => list.push(of.from(e)));

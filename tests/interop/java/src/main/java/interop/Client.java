@@ -7,7 +7,6 @@ import com.google.gson.JsonParser;
 import com.qq.tars.client.Communicator;
 import com.qq.tars.client.CommunicatorConfig;
 import com.qq.tars.client.CommunicatorFactory;
-import com.qq.tars.client.ServantProxyConfig;
 import com.qq.tars.common.support.Holder;
 import com.qq.tars.protocol.tars.annotation.TarsHolder;
 import com.qq.tars.protocol.tars.annotation.TarsMethodParameter;
@@ -28,19 +27,16 @@ import java.nio.charset.StandardCharsets;
  * {"error":CODE,"message":"…"} for each. ":timeout 500" and ":object NAME" change what follows.
  */
 public final class Client {
-    private final Communicator communicator;
+    private final String locator;
+    private final String data;
     private String object;
     private int timeout = 3000;
     private TypesPrx proxy;
 
     private Client(String object, String locator, String data) {
-        CommunicatorConfig config = new CommunicatorConfig();
-        config.setModuleName("Interop.JavaClient");
-        config.setRefreshEndpointInterval(Integer.getInteger("refresh", 60000));
-        if (locator != null) config.setLocator(locator);
-        if (data != null) config.setDataPath(data);
-        communicator = CommunicatorFactory.getInstance().getCommunicator(config);
         this.object = object;
+        this.locator = locator;
+        this.data = data;
     }
 
     public static void main(String[] args) throws Exception {
@@ -64,15 +60,19 @@ public final class Client {
         proxy = null;
     }
 
+    /** A communicator keeps one proxy per object with the timeout it had at first: one for each. */
+    private Communicator communicator() {
+        CommunicatorConfig config = new CommunicatorConfig();
+        config.setModuleName("Interop.JavaClient" + timeout);
+        config.setSyncInvokeTimeout(timeout);
+        config.setRefreshEndpointInterval(Integer.getInteger("refresh", 60000));
+        if (locator != null) config.setLocator(locator);
+        if (data != null) config.setDataPath(data);
+        return CommunicatorFactory.getInstance().getCommunicator(config);
+    }
+
     private TypesPrx proxy() {
-        if (proxy == null) {
-            ServantProxyConfig config = new ServantProxyConfig(object);
-            CommunicatorConfig common = communicator.getCommunicatorConfig();
-            config.setSyncTimeout(timeout);
-            config.setModuleName(common.getModuleName(), false, null);
-            config.setRefreshInterval(common.getRefreshEndpointInterval());
-            proxy = communicator.stringToProxy(TypesPrx.class, config);
-        }
+        if (proxy == null) proxy = communicator().stringToProxy(TypesPrx.class, object);
         return proxy;
     }
 
