@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# make bench [BENCH_SECONDS=1.5] [BENCH_ROUNDS=5]: what docs/benchmarks.md reports, measured anew. The
+# table is printed and written to build/bench/benchmarks.md; bench/run says what is compared and how.
+
+BENCH := $(BUILD)/bench
+BENCH_BIN := $(addprefix $(BENCH)/,load bare fill codec)
+BENCH_GEN_O := $(OBJ)/gen/bench/Bench.o
+
+.PHONY: bench
+bench:
+	@scripts/deps test
+	@$(MAKE) --no-print-directory all $(BENCH_BIN)
+	@tests/interop/prepare node java
+	@bench/prepare $(BENCH)
+	@BENCH_SECONDS=$(BENCH_SECONDS) BENCH_ROUNDS=$(BENCH_ROUNDS) bench/run $(BUILD)
+
+$(GEN)/bench/Bench.h $(GEN)/bench/Bench.c: bench/Bench.tars $(BIN)/tars2c
+	@mkdir -p $(@D)
+	@$(BIN)/tars2c -I protocol -MD $(GEN)/bench/Bench.d -o $(GEN)/bench $<
+$(OBJ)/bench/codec.o $(BENCH_GEN_O): CPPFLAGS += -I$(GEN)/bench
+$(OBJ)/bench/codec.o: | $(GEN)/bench/Bench.h
+$(OBJ)/bench/fill.o: | $(GEN_H)
+
+$(BENCH)/codec: $(BENCH_GEN_O)
+$(BENCH)/%: $(OBJ)/bench/%.o $(TARS_A)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(TARS_A) $(LDLIBS)
