@@ -117,6 +117,7 @@ static struct tars_writer frame_of(const char *function, struct tars_str body)
 {
     struct tars_writer w;
     struct rpc_request q = sk_request(function);
+    q.timeout_ms = 60000; /* none expires while the test takes its time */
     q.body = body;
     tars_writer_init(&w);
     rpc_request_write(&w, &q);
