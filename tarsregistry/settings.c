@@ -45,12 +45,12 @@ const struct daemon_key settings_keys[] = {
     {.name = "nodes",
      .kind = DAEMON_TEXT,
      .fallback = "",
-     .help = "host:port of the store's nodes; empty: 127.0.0.1 and store-port",
+     .help = "host:port of the store's nodes; empty: see store",
      .domain = elk},
-    {.name = "store-port",
-     .kind = DAEMON_PORT,
+    {.name = "store",
+     .fallback = "127.0.0.1:$PORT",
      .port = STORE_PORT,
-     .help = "port of the embedded store, used without nodes"},
+     .help = "host:port of the embedded store, used without nodes"},
     {.name = "protocol",
      .kind = DAEMON_CHOICE,
      .fallback = "http",
@@ -160,9 +160,7 @@ static const char *store_nodes(const struct daemon *daemon, struct tars_arena *a
         nodes = tars_arena_printf(arena, "%s %s", nodes, line);
     if (*given)
         return given;
-    if (*nodes)
-        return nodes;
-    return tars_arena_printf(arena, "127.0.0.1:%u", daemon_port(daemon, "store-port"));
+    return *nodes ? nodes : daemon_text(daemon, "store");
 }
 
 static const char *unless_empty(const char *text)

@@ -196,7 +196,10 @@ static bool is_status(int code)
     return code == DAEMON_FAILED || code == DAEMON_USAGE || code == DAEMON_BIND;
 }
 
-/* Signals that end the daemon are the main thread's, also while other threads are being made. */
+/*
+ * Signals that end the daemon are the main thread's, also while other threads are being made. They
+ * stay blocked until the carrier's loop handles them: one that comes earlier waits for it.
+ */
 static void stop_signals(sigset_t *set)
 {
     sigemptyset(set);
@@ -221,13 +224,9 @@ static bool wait_to_serve(struct daemon *d)
 
 static int open_and_run(struct daemon *d, struct tars_error *error)
 {
-    sigset_t set;
-    stop_signals(&set);
     if (!d->info->open(d, &d->self, error))
         return is_status(error->code) ? error->code : DAEMON_FAILED;
-    bool may_serve = wait_to_serve(d);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    int status = may_serve ? d->kind->run(d->carrier, d) : DAEMON_OK;
+    int status = wait_to_serve(d) ? d->kind->run(d->carrier, d) : DAEMON_OK;
     enter(d, PHASE_CLOSED);
     if (d->info->close)
         d->info->close(d->self);

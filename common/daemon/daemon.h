@@ -13,8 +13,8 @@
  * Every setting is a key of the daemon's own domain, such as /tars/registry<http-port>. It comes,
  * first found first taken, from
  *   1. the argument (--data, --port-offset),
- *   2. the environment: TARS_ and the key in capitals with "_" for "-": TARS_HTTP_PORT; for a key
- *      of another domain under /tars with that in front: /tars/elk<nodes> is TARS_ELK_NODES,
+ *   2. the environment: its whole path in capitals, "_" between the words:
+ *      TARS_REGISTRY_HTTP_PORT; TARS_ELK_NODES for /tars/elk<nodes>,
  *   3. the file of --config,
  *   4. its default.
  * The Tars adapters stand in the file as in that of every Tars server. A servant without one there

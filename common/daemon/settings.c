@@ -41,7 +41,7 @@ enum { FRAME_KEYS = sizeof frame_keys / sizeof *frame_keys };
 struct setting {
     struct daemon_key key;
     char *path;     /* "/tars/registry<http-port>" */
-    char *variable; /* "TARS_HTTP_PORT" */
+    char *variable; /* "TARS_REGISTRY_HTTP_PORT" */
     char *text;     /* the value in force */
     int64_t number; /* the same where it is one; a flag is 0 or 1 */
 };
@@ -57,13 +57,10 @@ struct daemon_settings {
 /* ---- names
  * --------------------------------------------------------------------------------------- */
 
-/* "/tars/elk" and "nodes": TARS_ELK_NODES; the daemon's own domain is left out. */
-static char *variable_name(const struct daemon_key *key)
+/* "/tars/elk<nodes>": TARS_ELK_NODES. The whole path, as daemons may share one environment. */
+static char *variable_name(const char *path)
 {
-    const char *domain = key->domain ? key->domain : "";
-    if (strncmp(domain, "/tars/", 6) == 0)
-        domain += 6;
-    char *name = xasprintf("TARS_%s%s%s", domain, *domain ? "_" : "", key->name);
+    char *name = xstrndup(path + 1, strlen(path) - 2);
     for (char *c = name; *c; c++)
         *c = isalnum((unsigned char)*c) ? (char)toupper((unsigned char)*c) : '_';
     return name;
@@ -74,7 +71,7 @@ static void add_key(struct daemon_settings *settings, const struct daemon_key *k
     struct setting *s = &settings->at[settings->count++];
     s->key = *key;
     s->path = xasprintf("%s<%s>", key->domain ? key->domain : settings->domain, key->name);
-    s->variable = variable_name(key);
+    s->variable = variable_name(s->path);
 }
 
 struct daemon_settings *daemon_settings_new(const struct daemon_info *info)

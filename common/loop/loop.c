@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,6 +229,10 @@ void loop_on_signal(struct loop *loop, int number, void (*run)(void *arg, int nu
     s->arg = arg;
     s->event = event_new(loop->base, number, EV_SIGNAL | EV_PERSIST, on_signal, s);
     event_add(s->event, NULL);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 /* ---- life --------------------------------------------------------------------------------------

@@ -80,7 +80,10 @@ static inline bool loop_timer_is_set(const struct loop_timer *timer)
 /* ---- signals ------------------------------------------------------------------------------------
  */
 
-/* Calls `run` on the loop's thread when the process gets the signal; one loop per process. */
+/*
+ * Calls `run` on the loop's thread when the process gets the signal; one loop per process. Where
+ * the calling thread had it blocked it no longer is: one that came meanwhile is handled too.
+ */
 void loop_on_signal(struct loop *loop, int number, void (*run)(void *arg, int number), void *arg);
 
 /* The struct that a member lies in: loop_container(job, struct call, job). */

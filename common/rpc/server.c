@@ -265,12 +265,12 @@ static int run(struct tars_server *s)
         fputs(s->print, stdout);
         return EXIT_SUCCESS;
     }
+    loop_on_signal(s->main, SIGTERM, on_signal, s);
+    loop_on_signal(s->main, SIGINT, on_signal, s);
     if (!start(s, &error)) {
         fprintf(stderr, "%s\n", error.text);
         return s->problem.code ? EXIT_BAD_CONFIGURATION : EXIT_CANNOT_SERVE;
     }
-    loop_on_signal(s->main, SIGTERM, on_signal, s);
-    loop_on_signal(s->main, SIGINT, on_signal, s);
     loop_run(s->main);
     return EXIT_SUCCESS;
 }

@@ -36,9 +36,9 @@ static struct tars_arena *arena;
 static void start_store(void)
 {
     const char *const argv[] = {tk_program("tarselasticsearch"), NULL};
-    const char *const env[] = {tk_text("TARS_DATA=%s", store_data),
-                               tk_text("TARS_PORT=%u", store_port),
-                               tk_text("TARS_HTTP_PORT=%u", store_http), NULL};
+    const char *const env[] = {tk_text("TARS_ELASTICSEARCH_DATA=%s", store_data),
+                               tk_text("TARS_ELASTICSEARCH_PORT=%u", store_port),
+                               tk_text("TARS_ELASTICSEARCH_HTTP_PORT=%u", store_http), NULL};
     /* A port that was free may be somebody's outgoing one for a moment: then once more. */
     for (int tries = 0; tries < 20; tries++) {
         store = tk_spawn(argv, env, NULL);

@@ -39,8 +39,9 @@ static struct loader {
 static void start_store(void)
 {
     const char *const argv[] = {tk_program("tarselasticsearch"), NULL};
-    const char *const env[] = {tk_text("TARS_DATA=%s", store_data),
-                               tk_text("TARS_PORT=%u", store_port), "TARS_HTTP_PORT=0", NULL};
+    const char *const env[] = {tk_text("TARS_ELASTICSEARCH_DATA=%s", store_data),
+                               tk_text("TARS_ELASTICSEARCH_PORT=%u", store_port),
+                               "TARS_ELASTICSEARCH_HTTP_PORT=0", NULL};
     store = tk_spawn(argv, env, "/dev/null");
 }
 

@@ -36,7 +36,8 @@ struct setting {
 static void start_store(struct setting *s, const char *more)
 {
     const char *argv[] = {tk_program("tarselasticsearch"), "--data", s->data, NULL};
-    const char *env[] = {tk_text("TARS_PORT=%u", s->port), "TARS_HTTP_PORT=0", more, NULL};
+    const char *env[] = {tk_text("TARS_ELASTICSEARCH_PORT=%u", s->port),
+                         "TARS_ELASTICSEARCH_HTTP_PORT=0", more, NULL};
     s->store = tk_spawn(argv, env, NULL);
     ck_assert(tk_wait_port(s->port, 10000));
 }
@@ -295,7 +296,7 @@ static int post(uint16_t port, const char *path, const char *body)
 START_TEST(deep_json_and_large_bodies_are_refused_and_others_served)
 {
     struct setting s;
-    start(&s, "TARS_BODY_LIMIT_MB=1");
+    start(&s, "TARS_ELASTICSEARCH_BODY_LIMIT_MB=1");
     size_t deep = 400000, large = 2000000;
     char *body = malloc(large + 1);
     memset(body, '[', deep);
@@ -320,7 +321,7 @@ START_TEST(idle_and_slow_connections_do_not_keep_others_out)
     struct setting s;
     enum { IDLE = 1000 };
     int fds[IDLE];
-    start(&s, "TARS_CONNECTIONS=1200");
+    start(&s, "TARS_ELASTICSEARCH_CONNECTIONS=1200");
     for (int i = 0; i < IDLE; i++) {
         fds[i] = tk_connect(s.port);
         ck_assert_int_ge(fds[i], 0);
@@ -340,7 +341,7 @@ END_TEST
 START_TEST(a_silent_connection_is_closed)
 {
     struct setting s;
-    start(&s, "TARS_IDLE_SECONDS=1");
+    start(&s, "TARS_ELASTICSEARCH_IDLE_SECONDS=1");
     int fd = tk_connect(s.port);
     ck_assert(tk_closed(fd, 6000));
     close(fd);
@@ -352,7 +353,7 @@ START_TEST(without_the_right_credentials_nothing_is_answered)
 {
     struct setting s;
     struct outcome o = {.came = false};
-    start(&s, "TARS_API_KEY=c2VjcmV0");
+    start(&s, "TARS_ELASTICSEARCH_API_KEY=c2VjcmV0");
     ck_assert_int_eq(tk_http(s.port, "GET", "/", NULL, NULL), 401);
     ck_assert_int_eq(tk_http(s.port, "PUT", "/x/_doc/1", "{\"n\":1}", NULL), 401);
     es_get(s.client, "tars_server", "x", 1000, on_result, &o);
@@ -366,8 +367,9 @@ START_TEST(a_public_address_needs_credentials)
 {
     const char *argv[] = {tk_program("tarselasticsearch"), "--data", tk_text("%s/data", tk_dir()),
                           NULL};
-    const char *env[] = {tk_text("TARS_PORT=%u", tk_free_port()), "TARS_HTTP_PORT=0",
-                         "TARS_ADDRESS=0.0.0.0", NULL};
+    const char *env[] = {tk_text("TARS_ELASTICSEARCH_PORT=%u", tk_free_port()),
+                         "TARS_ELASTICSEARCH_HTTP_PORT=0", "TARS_ELASTICSEARCH_ADDRESS=0.0.0.0",
+                         NULL};
     char *output;
     ck_assert_int_eq(tk_run(argv, env, 10000, &output), 2);
     ck_assert_ptr_nonnull(strstr(output, "api-key"));

@@ -33,7 +33,7 @@ def free_port():
 class Store:
     def __init__(self, program, folder):
         self.port = free_port()
-        self.env = dict(os.environ, TARS_PORT=str(self.port), TARS_HTTP_PORT="0")
+        self.env = dict(os.environ, TARS_ELASTICSEARCH_PORT=str(self.port), TARS_ELASTICSEARCH_HTTP_PORT="0")
         self.command = [program, "--data", folder + "/data"]
         self.log = open(folder + "/log", "ab")
         self.process = None

@@ -146,7 +146,7 @@ END_TEST
 START_TEST(adapters_open_only_once_it_may_serve)
 {
     const char *file = tk_text("%s/now", tk_dir());
-    struct run run = start(tk_text("TARS_WAIT_FOR=%s", file));
+    struct run run = start(tk_text("TARS_ECHOD_WAIT_FOR=%s", file));
     ck_assert(tk_eventually(serves(&run, "/readyz", 503, "nothing to serve yet"), 10000));
     ck_assert(!tk_port_open((uint16_t)(ECHO_PORT + run.offset)));
     tk_write_file(file, "");
@@ -157,7 +157,7 @@ END_TEST
 
 START_TEST(a_signal_ends_the_wait)
 {
-    struct run run = start("TARS_WAIT_FOR=/nonexistent");
+    struct run run = start("TARS_ECHOD_WAIT_FOR=/nonexistent");
     ck_assert(tk_eventually(serves(&run, "/readyz", 503, "nothing to serve yet"), 10000));
     ck_assert_int_eq(tk_stop(run.process, 10000), DAEMON_OK);
 }
@@ -166,7 +166,7 @@ END_TEST
 START_TEST(a_taken_port_ends_with_status_3_and_names_it)
 {
     struct run run = start_ready();
-    struct tk_process *second = spawn(run.offset, "TARS_HTTP_PORT=0");
+    struct tk_process *second = spawn(run.offset, "TARS_ECHOD_HTTP_PORT=0");
     ck_assert(tk_wait(second, 10000));
     ck_assert_int_eq(second->status, DAEMON_BIND);
     ck_assert(tk_output_has(second, tk_text("%d", ECHO_PORT + run.offset)) ||

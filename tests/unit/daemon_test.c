@@ -38,6 +38,10 @@ static bool open_state(struct daemon *daemon, void **self, struct tars_error *er
     s->daemon = daemon;
     s->journal = fopen(path, "we");
     free(path);
+    if (strcmp(mode, "slow") == 0) {
+        note(s, "opening");
+        tk_sleep(300);
+    }
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     log_info("test", "size=%d store=%s fast=%d files=%d offset=%d nodes=%s",
@@ -98,7 +102,7 @@ static const struct daemon_key keys[] = {
     {.name = "mode",
      .kind = DAEMON_CHOICE,
      .fallback = "good",
-     .choices = "good|broken|bound|failing|waiting",
+     .choices = "good|broken|bound|failing|waiting|slow",
      .help = "how to behave"},
     {.name = "size", .kind = DAEMON_INT, .fallback = "5", .min = 1, .max = 10, .help = "a size"},
     {.name = "fast", .kind = DAEMON_FLAG, .fallback = "n", .help = "a flag"},
@@ -151,10 +155,10 @@ static struct run start(const char *mode, const char *config)
 {
     struct run run = {.data = tk_dir(), .port = tk_free_port()};
     const char *argv[] = {self_path, "--data", run.data, config ? "--config" : NULL, config, NULL};
-    run.process = tk_spawn(
-        argv,
-        environment(tk_text("TARS_HTTP_PORT=%u", run.port), tk_text("TARS_MODE=%s", mode), NULL),
-        NULL);
+    run.process = tk_spawn(argv,
+                           environment(tk_text("TARS_TEST_HTTP_PORT=%u", run.port),
+                                       tk_text("TARS_TEST_MODE=%s", mode), NULL),
+                           NULL);
     return run;
 }
 
@@ -214,6 +218,20 @@ START_TEST(it_stops_on_sigint_too)
 }
 END_TEST
 
+START_TEST(a_sigterm_while_it_opens_stops_it_in_order)
+{
+    struct run run = start("slow", NULL);
+    const char *journal = tk_text("%s/journal", run.data);
+    char *text = NULL;
+    ck_assert(tk_eventually((free(text), text = tk_read_file(journal)) && *text, 10000));
+    free(text);
+    ck_assert_int_eq(tk_stop(run.process, 5000), DAEMON_OK);
+    text = tk_read_file(journal);
+    ck_assert_str_eq(text, "opening\nopen\nstarted\nstopping\nclose\n");
+    free(text);
+}
+END_TEST
+
 START_TEST(it_says_why_it_is_not_ready)
 {
     struct run run = start("waiting", NULL);
@@ -253,8 +271,8 @@ START_TEST(settings_come_from_environment_before_file_before_default)
     const char *argv[] = {self_path, "--data",        tk_dir(), "--config",
                           config,    "--port-offset", "17",     NULL};
     struct tk_process *p = tk_spawn(argv,
-                                    environment("TARS_SIZE=9", "TARS_OPEN_FILES=128",
-                                                tk_text("TARS_HTTP_PORT=%u", tk_free_port())),
+                                    environment("TARS_TEST_SIZE=9", "TARS_TEST_OPEN_FILES=128",
+                                                tk_text("TARS_TEST_HTTP_PORT=%u", tk_free_port())),
                                     NULL);
     ck_assert(tk_eventually(tk_output_has(p, "started"), 10000));
     ck_assert(tk_output_has(p, "size=9 store=http://127.0.0.1:9217/ fast=1"));
@@ -266,7 +284,7 @@ START_TEST(a_variable_reaches_a_key_of_another_domain)
 {
     const char *argv[] = {self_path, "--data", tk_dir(), NULL};
     struct tk_process *p = tk_spawn(
-        argv, environment("TARS_ELK_NODES=b:2", "TARS_HTTP_PORT=0", NULL), NULL);
+        argv, environment("TARS_ELK_NODES=b:2", "TARS_TEST_HTTP_PORT=0", NULL), NULL);
     ck_assert(tk_eventually(tk_output_has(p, "nodes=b:2"), 10000));
 }
 END_TEST
@@ -290,11 +308,11 @@ START_TEST(a_bad_value_names_its_source_and_what_is_allowed)
     assert_refused(
         NULL, "--config", config,
         tk_text("/tars/test<size> in %s is '11', but must be a whole number from 1 to 10", config));
-    assert_refused(environment("TARS_FAST=perhaps", NULL, NULL), "--check", NULL,
-                   "environment variable TARS_FAST is 'perhaps', but must be y or n");
-    assert_refused(environment("TARS_MODE=x", NULL, NULL), "--check", NULL,
+    assert_refused(environment("TARS_TEST_FAST=perhaps", NULL, NULL), "--check", NULL,
+                   "environment variable TARS_TEST_FAST is 'perhaps', but must be y or n");
+    assert_refused(environment("TARS_TEST_MODE=x", NULL, NULL), "--check", NULL,
                    "must be one of good|broken");
-    assert_refused(environment("TARS_HTTP_PORT=70000", NULL, NULL), "--check", NULL, "a port");
+    assert_refused(environment("TARS_TEST_HTTP_PORT=70000", NULL, NULL), "--check", NULL, "a port");
     assert_refused(NULL, "--port-offset", "many", "--port-offset is 'many'");
 }
 END_TEST
@@ -324,8 +342,8 @@ START_TEST(help_and_version_need_nothing)
     free(output);
     ck_assert_int_eq(run_with(NULL, "--help", NULL, &output), 0);
     ck_assert_ptr_nonnull(
-        strstr(output, "/tars/test<size>, TARS_SIZE\n      a size [5] (1 to 10)"));
-    ck_assert_ptr_nonnull(strstr(output, "/tars/test<http-port>, TARS_HTTP_PORT"));
+        strstr(output, "/tars/test<size>, TARS_TEST_SIZE\n      a size [5] (1 to 10)"));
+    ck_assert_ptr_nonnull(strstr(output, "/tars/test<http-port>, TARS_TEST_HTTP_PORT"));
     free(output);
 }
 END_TEST
@@ -333,8 +351,8 @@ END_TEST
 START_TEST(addresses_say_where_it_would_listen)
 {
     char *output;
-    ck_assert_int_eq(run_with(environment("TARS_ADDRESS=0.0.0.0", NULL, NULL), "--port-offset=5",
-                              "--addresses", &output),
+    ck_assert_int_eq(run_with(environment("TARS_TEST_ADDRESS=0.0.0.0", NULL, NULL),
+                              "--port-offset=5", "--addresses", &output),
                      0);
     ck_assert_str_eq(output, "http\t127.0.0.1:20005\nport\t0.0.0.0:9205\n");
     free(output);
@@ -358,7 +376,8 @@ START_TEST(a_taken_http_port_ends_with_status_3)
     ck_assert(tk_wait_port(first.port, 10000));
     const char *argv[] = {self_path, "--data", tk_dir(), NULL};
     char *output;
-    int status = tk_run(argv, environment(tk_text("TARS_HTTP_PORT=%u", first.port), NULL, NULL),
+    int status = tk_run(argv,
+                        environment(tk_text("TARS_TEST_HTTP_PORT=%u", first.port), NULL, NULL),
                         10000, &output);
     ck_assert_int_eq(status, DAEMON_BIND);
     ck_assert_msg(strstr(output, "Address already in use"), "%s", output);
@@ -381,19 +400,21 @@ START_TEST(a_data_folder_is_private_and_serves_one_daemon)
 {
     const char *data = tk_text("%s/a/b", tk_dir());
     const char *argv[] = {self_path, "--data", data, NULL};
-    struct tk_process *first = tk_spawn(argv, environment("TARS_HTTP_PORT=0", NULL, NULL), NULL);
+    struct tk_process *first = tk_spawn(argv, environment("TARS_TEST_HTTP_PORT=0", NULL, NULL),
+                                        NULL);
     struct stat st;
     char *output;
     ck_assert(tk_eventually(tk_output_has(first, "started"), 10000));
     ck_assert_int_eq(stat(data, &st), 0);
     ck_assert_int_eq(st.st_mode & 0777, 0700);
-    int status = tk_run(argv, environment("TARS_HTTP_PORT=0", NULL, NULL), 10000, &output);
+    int status = tk_run(argv, environment("TARS_TEST_HTTP_PORT=0", NULL, NULL), 10000, &output);
     ck_assert_int_eq(status, DAEMON_FAILED);
     ck_assert_msg(strstr(output, tk_text("in use by another process (%d)", (int)first->pid)), "%s",
                   output);
     free(output);
     tk_kill(first);
-    struct tk_process *again = tk_spawn(argv, environment("TARS_HTTP_PORT=0", NULL, NULL), NULL);
+    struct tk_process *again = tk_spawn(argv, environment("TARS_TEST_HTTP_PORT=0", NULL, NULL),
+                                        NULL);
     ck_assert(tk_eventually(tk_output_has(again, "started"), 10000));
 }
 END_TEST
@@ -403,7 +424,7 @@ START_TEST(the_default_data_folder_follows_the_environment)
     const char *home = tk_dir();
     const char *argv[] = {self_path, NULL};
     struct tk_process *p = tk_spawn(
-        argv, environment("TARS_HTTP_PORT=0", tk_text("XDG_DATA_HOME=%s", home), NULL), NULL);
+        argv, environment("TARS_TEST_HTTP_PORT=0", tk_text("XDG_DATA_HOME=%s", home), NULL), NULL);
     ck_assert(tk_eventually(tk_output_has(p, "started"), 10000));
     struct stat st;
     ck_assert_int_eq(stat(tk_text("%s/tarsc/testdaemon/journal", home), &st), 0);
@@ -421,6 +442,7 @@ int main(int argc, char **argv)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, it_serves_until_sigterm_and_calls_its_hooks_in_order);
     tcase_add_test(tc, it_stops_on_sigint_too);
+    tcase_add_test(tc, a_sigterm_while_it_opens_stops_it_in_order);
     tcase_add_test(tc, it_says_why_it_is_not_ready);
     tcase_add_test(tc, other_pages_and_methods_are_refused);
     tcase_add_test(tc, metrics_are_grouped_by_name_with_type_and_help);
