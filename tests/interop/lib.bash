@@ -87,6 +87,7 @@ start() {
     shift
     "$@" </dev/null >>"$work/$name.log" 2>&1 &
     pid=$!
+    disown "$pid" # a shell says when one of its jobs is killed; here that is part of a test
     started+=("$pid")
 }
 

@@ -56,6 +56,8 @@ check "a server that says it stops is gone at once" until_true 2 finds $node_obj
 register node1 127.0.0.1 NodeServer 1000 "${port[node1]}"
 check "a server that starts again is active at once" until_true 3 finds $node_object "$one -"
 
+# Long enough to show the interval it keeps: without one the registry waits longer.
+sleep 4
 kill -9 "${reporter[node1]}"
 sleep 8
 check "a server that falls silent stays active for at least ten seconds" finds $node_object "$one -"
