@@ -99,7 +99,8 @@ struct idl_decl {
     const char *comment;
     struct idl_pos pos;
     const struct idl_file *file;
-    struct idl_decl *next; /* in the file, as declared */
+    struct idl_decl *next;      /* in the file, as declared */
+    struct idl_decl *same_name; /* in another file, which does not see this one */
 
     struct idl_member *members; /* struct, enum; as declared */
     size_t member_count;
@@ -126,6 +127,8 @@ struct idl_file {
     struct tars_str text; /* the source */
     const char *comment;  /* what stands above the first line of code */
     struct idl_include *includes;
+    const struct idl_file **seen; /* itself and all that it includes, however far */
+    size_t seen_count;
     struct idl_decl *decls; /* as declared, all modules */
     struct idl_file *next;  /* in the order in which reading ended: included files first */
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <base/map.h>
 #include <idl/check.h>
 #include <stdlib.h>
 
@@ -9,18 +10,6 @@ static struct idl_type *own(const struct idl_type *type)
 }
 
 /* ---- names --------------------------------------------------------------------------------- */
-
-/* True when `from` may use what stands in `file`: itself and what it includes, however far. */
-static bool sees(const struct idl_file *from, const struct idl_file *file)
-{
-    if (from == file)
-        return true;
-    for (const struct idl_include *i = from->includes; i; i = i->next) {
-        if (sees(i->file, file))
-            return true;
-    }
-    return false;
-}
 
 struct scope {
     struct idl *idl;
@@ -33,14 +22,12 @@ static const struct idl_decl *find_decl(const struct scope *s, const char *name)
 {
     const char *colons = strstr(name, "::");
     const char *module = s->module;
-    const struct idl_decl *found;
 
     if (colons != NULL) {
         module = tars_arena_printf(idl_arena(s->idl), "%.*s", (int)(colons - name), name);
         name = colons + 2;
     }
-    found = idl_find(s->idl, module, name);
-    return found && sees(s->file, found->file) ? found : NULL;
+    return idl_find_from(s->idl, s->file, module, name);
 }
 
 static void resolve(const struct scope *s, const struct idl_type *type);
@@ -90,10 +77,8 @@ static void resolve(const struct scope *s, const struct idl_type *type)
 
 static const struct idl_member *find_enum_member(const struct scope *s, const char *name)
 {
-    for (const struct idl_file *file = idl_files(s->idl); file; file = file->next) {
-        if (!sees(s->file, file))
-            continue;
-        for (const struct idl_decl *d = file->decls; d; d = d->next) {
+    for (size_t i = 0; i < s->file->seen_count; i++) {
+        for (const struct idl_decl *d = s->file->seen[i]->decls; d; d = d->next) {
             if (d->kind != IDL_DECL_ENUM || strcmp(d->module, s->module) != 0)
                 continue;
             for (const struct idl_member *m = d->members; m; m = m->next) {
@@ -240,17 +225,29 @@ static void check_value(const struct scope *s, const struct idl_type *type, stru
 
 /* ---- declarations -------------------------------------------------------------------------- */
 
+static void check_same_names(const struct scope *s, const struct idl_member *members,
+                             const char *what, const char *of)
+{
+    struct map *first = map_new(NULL);
+
+    for (const struct idl_member *m = members; m; m = m->next) {
+        const struct idl_member *same = map_get(first, tars_str(m->name));
+        if (same == NULL) {
+            map_put(first, tars_str(m->name), (struct idl_member *)(uintptr_t)m);
+            continue;
+        }
+        idl_error(s->idl, m->pos, "%s has two %s '%s'", of, what, m->name);
+        idl_note(s->idl, same->pos, "the first one");
+    }
+    map_free(first);
+}
+
 static void check_enum(const struct scope *s, struct idl_decl *decl)
 {
     int64_t following = 0;
     bool explicit_before = false;
 
     for (struct idl_member *m = decl->members; m; m = m->next) {
-        const struct idl_member *same = enum_member(decl, m->name);
-        if (same != m) {
-            idl_error(s->idl, m->pos, "enum %s has two members '%s'", decl->name, m->name);
-            idl_note(s->idl, same->pos, "the first one");
-        }
         if (m->value.kind == IDL_VALUE_NONE) {
             if (explicit_before)
                 idl_warn(s->idl, m->pos,
@@ -271,6 +268,8 @@ static void check_enum(const struct scope *s, struct idl_decl *decl)
         }
         following = m->value.integer + 1;
     }
+    check_same_names(s, decl->members, "members",
+                     tars_arena_printf(idl_arena(s->idl), "enum %s", decl->name));
     if (decl->members == NULL)
         idl_error(s->idl, decl->pos, "enum %s has no members", decl->name);
 }
@@ -300,20 +299,6 @@ static void sort_members(const struct scope *s, struct idl_decl *decl)
         idl_error(s->idl, decl->by_tag[i]->pos, "tag %d of '%s' is taken", decl->by_tag[i]->tag,
                   decl->by_tag[i]->name);
         idl_note(s->idl, decl->by_tag[i - 1]->pos, "by '%s'", decl->by_tag[i - 1]->name);
-    }
-}
-
-static void check_same_names(const struct scope *s, const struct idl_member *members,
-                             const char *what, const char *of)
-{
-    for (const struct idl_member *m = members; m; m = m->next) {
-        for (const struct idl_member *o = members; o != m; o = o->next) {
-            if (strcmp(o->name, m->name) != 0)
-                continue;
-            idl_error(s->idl, m->pos, "%s has two %s '%s'", of, what, m->name);
-            idl_note(s->idl, o->pos, "the first one");
-            break;
-        }
     }
 }
 
@@ -409,9 +394,9 @@ static void measure(const struct scope *s, struct idl_decl *decl, int level)
 
 static void check_duplicate(const struct scope *s, const struct idl_decl *decl)
 {
-    const struct idl_decl *first = idl_find(s->idl, decl->module, decl->name);
+    const struct idl_decl *first = idl_find_from(s->idl, s->file, decl->module, decl->name);
 
-    if (first == decl || !sees(s->file, first->file))
+    if (first == decl)
         return;
     idl_error(s->idl, decl->pos, "'%s' is declared twice in module %s", decl->name, decl->module);
     idl_note(s->idl, first->pos, "the first one");

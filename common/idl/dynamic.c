@@ -189,21 +189,84 @@ static bool write_list(struct tars_writer *w, uint8_t tag, const struct idl_type
     return found == TARS_ABSENT;
 }
 
-/* An entry of a map, encoded, with what it is sorted by. */
+/* Whether the next field that could be `tag` is there; fields before it are passed over. */
+static enum tars_found comes(struct tars_reader *r, uint8_t wanted)
+{
+    uint8_t tag;
+    enum tars_wire_type type;
+    enum tars_found found;
+    while ((found = tars_reader_peek(r, &tag, &type)) == TARS_FOUND && tag < wanted)
+        if (!tars_reader_skip(r))
+            return TARS_FOUND_ERROR;
+    return found == TARS_FOUND && tag != wanted ? TARS_ABSENT : found;
+}
+
+/* An entry of a map, encoded: the key with tag 0, then the value. */
 struct entry {
-    struct scalar key;
+    const struct idl_type *type; /* of the key */
+    struct scalar key;           /* when it is one */
     struct tars_writer bytes;
-    enum idl_kind kind;
+    size_t index; /* as it came */
 };
+
+static int compare_scalars(const struct idl_type *type, const struct scalar *a,
+                           const struct scalar *b)
+{
+    if (type->kind == IDL_STRING || type->kind == IDL_BYTES)
+        return tars_str_compare(a->text, b->text);
+    if (type->kind == IDL_FLOAT || type->kind == IDL_DOUBLE)
+        return (a->real > b->real) - (a->real < b->real);
+    return (a->integer > b->integer) - (a->integer < b->integer);
+}
+
+static struct scalar member_value(struct tars_reader r, const struct idl_member *m)
+{
+    struct scalar v = default_of(m);
+    if (comes(&r, m->tag) == TARS_FOUND && !scalar_read(m->type, &r, m->tag, &v))
+        v = default_of(m); /* cannot be: these bytes were written here */
+    return v;
+}
+
+/* Two encoded structs by the members of key[...], without one by all that have an order. */
+static int compare_structs(const struct idl_decl *decl, struct tars_reader a, struct tars_reader b,
+                           uint8_t tag)
+{
+    struct idl_member **key = decl->key ? decl->key : decl->by_tag;
+    size_t count = decl->key ? decl->key_count : decl->member_count;
+    int c = 0;
+    if (comes(&a, tag) != TARS_FOUND || comes(&b, tag) != TARS_FOUND ||
+        tars_read_struct_begin(&a, tag, TARS_REQUIRE) != TARS_FOUND ||
+        tars_read_struct_begin(&b, tag, TARS_REQUIRE) != TARS_FOUND)
+        return 0;
+    for (size_t i = 0; i < count && c == 0; i++) {
+        const struct idl_member *m = key[i];
+        struct scalar x, y;
+        if (m->type->kind == IDL_STRUCT) {
+            c = compare_structs(m->type->decl, a, b, m->tag);
+        } else if (is_scalar(m->type)) {
+            x = member_value(a, m);
+            y = member_value(b, m);
+            c = compare_scalars(m->type, &x, &y);
+        }
+    }
+    return c;
+}
+
+static int compare_keys(const struct entry *x, const struct entry *y)
+{
+    struct tars_reader a, b;
+    if (x->type->kind != IDL_STRUCT)
+        return compare_scalars(x->type, &x->key, &y->key);
+    tars_reader_init(&a, x->bytes.at, x->bytes.len, NULL);
+    tars_reader_init(&b, y->bytes.at, y->bytes.len, NULL);
+    return compare_structs(x->type->decl, a, b, 0);
+}
 
 static int by_key(const void *a, const void *b)
 {
     const struct entry *x = a, *y = b;
-    if (x->kind == IDL_STRING)
-        return tars_str_compare(x->key.text, y->key.text);
-    if (x->kind == IDL_FLOAT || x->kind == IDL_DOUBLE)
-        return (x->key.real > y->key.real) - (x->key.real < y->key.real);
-    return (x->key.integer > y->key.integer) - (x->key.integer < y->key.integer);
+    int c = compare_keys(x, y);
+    return c ? c : (x->index > y->index) - (x->index < y->index);
 }
 
 /* A member's name is the key: as it is, or for other types than string the JSON of its value. */
@@ -242,13 +305,32 @@ static bool read_entries(const struct idl_type *type, struct tars_json_reader *j
             *entries = xrealloc(*entries, cap * sizeof **entries);
         }
         struct entry *entry = &(*entries)[(*len)++];
-        *entry = (struct entry){.kind = type->key->kind};
+        *entry = (struct entry){.type = type->key, .index = *len - 1};
         tars_writer_init(&entry->bytes);
         if (!write_key(entry, type->key, name, json) ||
             !idl_write_value(&entry->bytes, 1, type->value, json))
             return false;
     }
     return found == TARS_ABSENT;
+}
+
+/* Of entries with the same key the last one counts, as when they are read. */
+static bool comes_again(const struct entry *entries, size_t len, size_t i)
+{
+    return i + 1 < len && compare_keys(&entries[i], &entries[i + 1]) == 0;
+}
+
+static void write_entries(struct tars_writer *w, uint8_t tag, struct entry *entries, size_t len)
+{
+    size_t count = 0;
+    if (len)
+        qsort(entries, len, sizeof *entries, by_key);
+    for (size_t i = 0; i < len; i++)
+        count += !comes_again(entries, len, i);
+    tars_write_map(w, tag, count);
+    for (size_t i = 0; i < len; i++)
+        if (!comes_again(entries, len, i))
+            tars_writer_append(w, entries[i].bytes.at, entries[i].bytes.len);
 }
 
 static bool write_map(struct tars_writer *w, uint8_t tag, const struct idl_type *type,
@@ -259,16 +341,10 @@ static bool write_map(struct tars_writer *w, uint8_t tag, const struct idl_type 
     if (!tars_json_read_object(json))
         return false;
     bool ok = read_entries(type, json, &entries, &len);
-    if (ok) {
-        if (len && is_scalar(type->key))
-            qsort(entries, len, sizeof *entries, by_key);
-        tars_write_map(w, tag, len);
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (ok)
-            tars_writer_append(w, entries[i].bytes.at, entries[i].bytes.len);
+    if (ok)
+        write_entries(w, tag, entries, len);
+    for (size_t i = 0; i < len; i++)
         tars_writer_free(&entries[i].bytes);
-    }
     free(entries);
     return ok;
 }
@@ -502,18 +578,6 @@ static void default_struct_to_json(const struct idl_decl *decl, struct tars_json
         default_to_json(decl->by_tag[i], json);
     }
     tars_json_object_end(json);
-}
-
-/* Whether the next field that could be `tag` is there; fields before it are passed over. */
-static enum tars_found comes(struct tars_reader *r, uint8_t wanted)
-{
-    uint8_t tag;
-    enum tars_wire_type type;
-    enum tars_found found;
-    while ((found = tars_reader_peek(r, &tag, &type)) == TARS_FOUND && tag < wanted)
-        if (!tars_reader_skip(r))
-            return TARS_FOUND_ERROR;
-    return found == TARS_FOUND && tag != wanted ? TARS_ABSENT : found;
 }
 
 static bool read_struct_fields(struct tars_reader *r, const struct idl_decl *decl,

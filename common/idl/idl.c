@@ -7,7 +7,7 @@
 #include <idl/parser.h>
 #include <stdlib.h>
 
-enum { MAX_FILE = 16 * 1024 * 1024, MAX_INCLUDE_DEPTH = 64 };
+enum { MAX_FILE = 1024 * 1024, MAX_INCLUDE_DEPTH = 64, MAX_MESSAGES = 100 };
 
 enum severity { ERROR, WARNING, NOTE };
 
@@ -22,6 +22,7 @@ struct idl {
     struct map *by_path; /* path -> struct idl_file, complete or being read */
     struct idl_file *files;
     struct idl_file **files_end;
+    struct map *decls;   /* "Module::Name" -> the first struct idl_decl of that name */
     struct map *reading; /* paths of the files that are not complete yet */
     int depth;
     char **folders;
@@ -31,6 +32,7 @@ struct idl {
     struct message *messages;
     size_t message_count, errors, warnings;
     bool warnings_hidden;
+    bool cut_off;            /* there were more messages than are kept */
     struct tars_error error; /* why the last file could not be read */
 };
 
@@ -40,6 +42,7 @@ struct idl *idl_new(void)
 
     idl->arena = tars_arena_new(0);
     idl->by_path = map_new(NULL);
+    idl->decls = map_new(NULL);
     idl->reading = map_new(NULL);
     idl->files_end = &idl->files;
     return idl;
@@ -54,6 +57,7 @@ void idl_free(struct idl *idl)
     free(idl->folders);
     free(idl->messages);
     map_free(idl->by_path);
+    map_free(idl->decls);
     map_free(idl->reading);
     tars_arena_free(idl->arena);
     free(idl);
@@ -89,6 +93,10 @@ add_message(struct idl *idl, enum severity severity, struct idl_pos pos, const c
 {
     char text[1024];
 
+    if (idl->message_count == MAX_MESSAGES) {
+        idl->cut_off = true;
+        return;
+    }
     vsnprintf(text, sizeof(text), format, args);
     idl->messages = xrealloc(idl->messages, (idl->message_count + 1) * sizeof(idl->messages[0]));
     idl->messages[idl->message_count++] = (struct message){
@@ -174,6 +182,8 @@ void idl_print(const struct idl *idl, FILE *to)
 {
     for (size_t i = 0; i < idl->message_count; i++)
         print_message(&idl->messages[i], to);
+    if (idl->cut_off)
+        fprintf(to, "there are more: these are the first %d\n", MAX_MESSAGES);
 }
 
 /* ---- files --------------------------------------------------------------------------------- */
@@ -196,7 +206,7 @@ static bool read_stream(struct idl *idl, FILE *stream, const char *path, struct 
             break;
         buffer.len += got;
         if (buffer.len > MAX_FILE) {
-            ok = tars_fail(&idl->error, 1, "%s: larger than 16 MiB, no .tars file", path);
+            ok = tars_fail(&idl->error, 1, "%s: larger than 1 MiB, no .tars file", path);
             break;
         }
     }
@@ -223,6 +233,39 @@ static bool load(struct idl *idl, const char *path, struct tars_str *text)
 static const struct idl_file *include_file(struct idl *idl, const struct idl_file *from,
                                            const char *name, struct idl_pos pos);
 
+/* The files that `file` may use: itself, what it includes, and what those may use. */
+static void collect_seen(struct idl *idl, struct idl_file *file)
+{
+    size_t most = 1;
+
+    for (const struct idl_include *i = file->includes; i; i = i->next)
+        most += i->file->seen_count;
+    file->seen = tars_arena_alloc(idl->arena, most * sizeof(file->seen[0]));
+    file->seen[file->seen_count++] = file;
+    for (const struct idl_include *i = file->includes; i; i = i->next) {
+        for (size_t k = 0; k < i->file->seen_count; k++) {
+            if (!idl_sees(file, i->file->seen[k]))
+                file->seen[file->seen_count++] = i->file->seen[k];
+        }
+    }
+}
+
+/* Makes the file's declarations known by name; of a name that stands twice in it, the first. */
+static void enter_names(struct idl *idl, const struct idl_file *file)
+{
+    for (struct idl_decl *d = file->decls; d; d = d->next) {
+        struct tars_str key = tars_str(tars_arena_printf(idl->arena, "%s::%s", d->module, d->name));
+        struct idl_decl *first = map_get(idl->decls, key);
+        struct idl_decl *last = first;
+        while (last && last->file != file && last->same_name)
+            last = last->same_name;
+        if (first == NULL)
+            map_put(idl->decls, key, d);
+        else if (last->file != file)
+            last->same_name = d;
+    }
+}
+
 static const struct idl_file *read_text(struct idl *idl, const char *path, struct tars_str text)
 {
     struct idl_file *file = tars_arena_alloc(idl->arena, sizeof(*file));
@@ -240,6 +283,8 @@ static const struct idl_file *read_text(struct idl *idl, const char *path, struc
         return NULL;
     *idl->files_end = file;
     idl->files_end = &file->next;
+    collect_seen(idl, file);
+    enter_names(idl, file);
     idl_check(idl, file);
     return file;
 }
@@ -348,15 +393,32 @@ const struct idl_file *idl_read_text(struct idl *idl, const char *name, struct t
 
 /* ---- looking up ---------------------------------------------------------------------------- */
 
+bool idl_sees(const struct idl_file *from, const struct idl_file *file)
+{
+    for (size_t i = 0; i < from->seen_count; i++) {
+        if (from->seen[i] == file)
+            return true;
+    }
+    return false;
+}
+
 const struct idl_decl *idl_find(const struct idl *idl, const char *module, const char *name)
 {
-    for (const struct idl_file *file = idl->files; file; file = file->next) {
-        for (const struct idl_decl *d = file->decls; d; d = d->next) {
-            if (strcmp(d->name, name) == 0 && strcmp(d->module, module) == 0)
-                return d;
-        }
-    }
-    return NULL;
+    char *key = xasprintf("%s::%s", module, name);
+    const struct idl_decl *decl = map_get(idl->decls, tars_str(key));
+
+    free(key);
+    return decl;
+}
+
+const struct idl_decl *idl_find_from(const struct idl *idl, const struct idl_file *from,
+                                     const char *module, const char *name)
+{
+    const struct idl_decl *decl = idl_find(idl, module, name);
+
+    while (decl && !idl_sees(from, decl->file))
+        decl = decl->same_name;
+    return decl;
 }
 
 const struct idl_function *idl_find_function(const struct idl_decl *interface, const char *name)

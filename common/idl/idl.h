@@ -39,11 +39,16 @@ const struct idl_file *idl_read_text(struct idl *idl, const char *name, struct t
 const struct idl_file *idl_files(const struct idl *idl);
 /* The declaration of that name in that module, in any file read so far, or NULL. */
 const struct idl_decl *idl_find(const struct idl *idl, const char *module, const char *name);
+/* The same among the files that `from` may use: itself and what it includes, however far. */
+const struct idl_decl *idl_find_from(const struct idl *idl, const struct idl_file *from,
+                                     const char *module, const char *name);
+bool idl_sees(const struct idl_file *from, const struct idl_file *file);
 const struct idl_function *idl_find_function(const struct idl_decl *interface, const char *name);
 
 size_t idl_errors(const struct idl *idl);
 size_t idl_warnings(const struct idl *idl);
-/* "file:line:column: error: …", the line itself and a caret below the place; in source order. */
+/* "file:line:column: error: …", the line itself and a caret below the place; in source order,
+ * at most 100. */
 void idl_print(const struct idl *idl, FILE *to);
 
 /* For programs that check more than the language does: adds an error or a warning. */

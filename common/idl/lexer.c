@@ -37,19 +37,45 @@ static struct idl_pos here(const struct idl_lexer *l)
 
 /* ---- comments ------------------------------------------------------------------------------ */
 
+/* The text of a comment while it is put together. It grows by doubling, so that a long one does
+ * not take the square of its length. */
+struct comment {
+    char *at;
+    size_t len, cap;
+};
+
 /* Appends a line of comment without the marks around it. */
-static const char *join(struct idl_lexer *l, const char *before, const char *line, size_t len)
+static void add_line(struct idl_lexer *l, struct comment *c, const char *line, size_t len)
 {
     while (len > 0 && isspace((unsigned char)line[len - 1]))
         len--;
-    if (len == 0 && before == NULL)
+    if (len == 0 && c->len == 0)
+        return;
+    if (c->len + len + 2 > c->cap) {
+        size_t cap = (c->len + len + 2) * 2;
+        char *larger = tars_arena_alloc(idl_arena(l->idl), cap);
+        if (c->len)
+            memcpy(larger, c->at, c->len);
+        *c = (struct comment){larger, c->len, cap};
+    }
+    if (c->len)
+        c->at[c->len++] = '\n';
+    memcpy(c->at + c->len, line, len);
+    c->len += len;
+}
+
+static const char *comment_text(struct comment *c)
+{
+    while (c->len > 0 && c->at[c->len - 1] == '\n')
+        c->len--;
+    if (c->len == 0)
         return NULL;
-    return tars_arena_printf(idl_arena(l->idl), "%s%s%.*s", before ? before : "",
-                             before ? "\n" : "", (int)len, line);
+    c->at[c->len] = '\0';
+    return c->at;
 }
 
 /* A line inside a block comment may begin with blanks and asterisks. */
-static const char *block_line(struct idl_lexer *l, const char *before, const char *line, size_t len)
+static void block_line(struct idl_lexer *l, struct comment *c, const char *line, size_t len)
 {
     size_t skip = 0;
 
@@ -59,10 +85,10 @@ static const char *block_line(struct idl_lexer *l, const char *before, const cha
         skip++;
     if (skip < len && line[skip] == ' ')
         skip++;
-    return join(l, before, line + skip, len - skip);
+    add_line(l, c, line + skip, len - skip);
 }
 
-static const char *block_comment(struct idl_lexer *l, const char *text)
+static void block_comment(struct idl_lexer *l, struct comment *c)
 {
     struct idl_pos begin = here(l);
     const char *line;
@@ -71,20 +97,19 @@ static const char *block_comment(struct idl_lexer *l, const char *text)
     line = l->at;
     while (l->at < l->end && !(peek(l, 0) == '*' && peek(l, 1) == '/')) {
         if (*l->at == '\n') {
-            text = block_line(l, text, line, (size_t)(l->at - line));
+            block_line(l, c, line, (size_t)(l->at - line));
             line = l->at + 1;
         }
         advance(l);
     }
-    text = block_line(l, text, line, (size_t)(l->at - line));
+    block_line(l, c, line, (size_t)(l->at - line));
     if (l->at == l->end)
         idl_error(l->idl, begin, "this comment has no end");
     else
         l->at += 2;
-    return text;
 }
 
-static const char *line_comment(struct idl_lexer *l, const char *text)
+static void line_comment(struct idl_lexer *l, struct comment *c)
 {
     const char *line;
 
@@ -97,22 +122,27 @@ static const char *line_comment(struct idl_lexer *l, const char *text)
     line = l->at;
     while (l->at < l->end && *l->at != '\n')
         l->at++;
-    return join(l, text, line, (size_t)(l->at - line));
+    add_line(l, c, line, (size_t)(l->at - line));
 }
 
 /* Steps over blanks and comments; comments are kept in the token that follows. */
 static void skip_space(struct idl_lexer *l, struct idl_token *token)
 {
-    for (;;) {
-        const char **text;
+    struct comment trailing = {0}, leading = {0};
 
+    for (;;) {
         while (l->at < l->end && isspace((unsigned char)*l->at))
             advance(l);
         if (peek(l, 0) != '/' || (peek(l, 1) != '/' && peek(l, 1) != '*'))
-            return;
-        text = l->line == l->last_line ? &token->trailing : &token->leading;
-        *text = peek(l, 1) == '/' ? line_comment(l, *text) : block_comment(l, *text);
+            break;
+        struct comment *comment = l->line == l->last_line ? &trailing : &leading;
+        if (peek(l, 1) == '/')
+            line_comment(l, comment);
+        else
+            block_comment(l, comment);
     }
+    token->trailing = comment_text(&trailing);
+    token->leading = comment_text(&leading);
 }
 
 /* ---- tokens -------------------------------------------------------------------------------- */

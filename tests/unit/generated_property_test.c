@@ -361,6 +361,26 @@ START_TEST(maps_are_written_in_the_order_of_their_keys_by_both)
 }
 END_TEST
 
+START_TEST(entries_in_any_order_and_keys_that_come_again_are_written_alike_by_both)
+{
+    static const struct subject maps = {"Maps", &property_maps_type};
+    static const char json[] = "{\"c\":{\"3\":\"x\",\"-1\":\"y\",\"3\":\"z\"},\"h\":{},\"e\":{"
+                               "\"{\\\"name\\\":\\\"b\\\",\\\"number\\\":2}\":1,"
+                               "\"{\\\"name\\\":\\\"a\\\",\\\"number\\\":2}\":2,"
+                               "\"{\\\"name\\\":\\\"z\\\",\\\"number\\\":-5}\":3,"
+                               "\"{\\\"name\\\":\\\"b\\\",\\\"number\\\":2}\":4}}";
+    struct tars_json_reader in;
+    struct tars_writer w;
+    struct property_maps *value = from_json(&maps, tars_str(json));
+    ck_assert_uint_eq(value->c.len, 2);
+    ck_assert_uint_eq(value->e.len, 3);
+    tars_writer_init(&w);
+    tars_json_reader_init(&in, tars_str(json), arena);
+    ck_assert_msg(idl_write_value(&w, 0, declared("Maps"), &in), "%s", in.error.text);
+    same(&maps, "bytes of both", taken(&w), encoded(&maps, value));
+}
+END_TEST
+
 static void ends_anywhere(const struct subject *s, struct tars_str bytes)
 {
     struct tars_json_writer out;
@@ -662,6 +682,7 @@ int main(void)
     tcase_add_test(tests, a_value_comes_back_from_json_unchanged);
     tcase_add_test(tests, the_codec_without_generated_code_gives_the_same_bytes_and_json);
     tcase_add_test(tests, maps_are_written_in_the_order_of_their_keys_by_both);
+    tcase_add_test(tests, entries_in_any_order_and_keys_that_come_again_are_written_alike_by_both);
     tcase_add_test(tests, bytes_that_end_anywhere_are_refused);
     tcase_add_test(tests, both_codecs_refuse_the_same_damaged_bytes);
     tcase_add_test(tests, equal_values_have_equal_hashes_and_others_differ);

@@ -182,17 +182,6 @@ static void assign_members(struct names *n, const struct idl_member *members, bo
 
 /* ---- names at file scope ------------------------------------------------------------------- */
 
-static bool sees(const struct idl_file *from, const struct idl_file *file)
-{
-    if (from == file)
-        return true;
-    for (const struct idl_include *i = from->includes; i; i = i->next) {
-        if (sees(i->file, file))
-            return true;
-    }
-    return false;
-}
-
 /* A symbol that is about to get a name, and the endings of the names that come with it. */
 struct symbol {
     const struct idl_decl *decl;
@@ -232,55 +221,68 @@ static void spell(struct names *n, struct symbol *s, const char *as)
     s->name = tars_arena_printf(n->arena, "%s%s", s->scope, as);
 }
 
-/* True when `s` has a name that `other` has too, or one that comes with it. */
-static bool clashes(struct names *n, const struct symbol *s, const struct symbol *other)
-{
-    for (size_t i = 0; other->endings[i]; i++) {
-        if (strcmp(tars_arena_printf(n->arena, "%s%s", other->name, other->endings[i]), s->name) ==
-            0)
-            return true;
-    }
-    return false;
-}
-
 static bool is_taken(const struct names *n, const struct symbol *s)
 {
     const struct owner *owner = map_get(n->taken, tars_str(s->name));
 
-    return owner && sees(s->decl->file, owner->file);
+    return owner && idl_sees(s->decl->file, owner->file);
 }
 
-static bool clashes_with_any(struct names *n, const struct symbol *symbols, size_t count,
-                             const struct symbol *s)
+/* How many symbols have each name, or one that comes with theirs. */
+static size_t *users(struct names *n, struct map *names, const char *name)
 {
-    if (is_taken(n, s))
-        return true;
-    for (size_t i = 0; i < count; i++) {
-        if (&symbols[i] != s && clashes(n, s, &symbols[i]))
-            return true;
+    size_t *count = map_get(names, tars_str(name));
+
+    if (count == NULL) {
+        count = tars_arena_alloc(n->arena, sizeof(*count));
+        map_put(names, tars_str(name), count);
     }
-    return false;
+    return count;
+}
+
+/* Counts the names of a symbol in (1) or out (-1). */
+static void count_names(struct names *n, struct map *names, const struct symbol *s, int step)
+{
+    for (size_t i = 0; s->endings[i]; i++)
+        *users(n, names,
+               tars_arena_printf(n->arena, "%s%s", s->name, s->endings[i])) += (size_t)step;
+}
+
+static bool clashes(struct names *n, struct map *names, const struct symbol *s)
+{
+    return is_taken(n, s) || *users(n, names, s->name) > 1;
+}
+
+static void respell(struct names *n, struct map *names, struct symbol *s, const char *as)
+{
+    count_names(n, names, s, -1);
+    spell(n, s, as);
+    count_names(n, names, s, 1);
 }
 
 /* Those that clash in their usual form keep the spelling of the .tars file. */
 static void resolve(struct names *n, struct symbol *symbols, size_t count)
 {
+    struct map *names = map_new(NULL);
     bool *exact = xcalloc(count + 1, sizeof(*exact));
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         spell(n, &symbols[i], form_of(n, &symbols[i]));
+        count_names(n, names, &symbols[i], 1);
+    }
     for (size_t i = 0; i < count; i++)
-        exact[i] = clashes_with_any(n, symbols, count, &symbols[i]) &&
+        exact[i] = clashes(n, names, &symbols[i]) &&
                    strcmp(form_of(n, &symbols[i]), symbols[i].spelling) != 0;
     for (size_t i = 0; i < count; i++) {
         if (exact[i])
-            spell(n, &symbols[i], symbols[i].spelling);
+            respell(n, names, &symbols[i], symbols[i].spelling);
     }
     for (size_t i = 0; i < count; i++) {
-        bool comes_with_another = !exact[i] && clashes_with_any(n, symbols, count, &symbols[i]);
-        if (comes_with_another)
-            spell(n, &symbols[i], tars_arena_printf(n->arena, "%s_", form_of(n, &symbols[i])));
+        if (!exact[i] && clashes(n, names, &symbols[i]))
+            respell(n, names, &symbols[i],
+                    tars_arena_printf(n->arena, "%s_", form_of(n, &symbols[i])));
     }
+    map_free(names);
     free(exact);
 }
 
