@@ -34,7 +34,7 @@ for kind in node java c; do
     # the server, which is told the caller's timeout, may be the first to say so (-6)
     case $kind in
     node) expect "node client: a slow call ends with a timeout's code" '^\{"error":(-13001|-6),' "$answer" ;;
-    java) expect "java client: a slow call ends with a timeout's exception" '"error":"TimeoutException"|-6' "$answer" ;;
+    java) expect "java client: a slow call ends with a timeout's exception" '"error":"(TimeoutException|ClientException)".*time|-6' "$answer" ;;
     c) expect "c client: a slow call ends with a timeout's code" '^\{"error":-[67],' "$answer" ;;
     esac
     tell "$name" ":timeout 3000"
