@@ -6,12 +6,14 @@
 #include <tars/server.h>
 
 #include "K8stars.h"
+#include "base/log.h"
 #include "registrations.h"
 #include "reports.h"
 #include "scrape.h"
 
 /* The protocol has one code for all failures; the text says which. */
-enum { FAILED = 1, DEFAULT_METRICS_PORT = 9325, DEFAULT_TIMEOUT_MS = 3000, LIMIT_MS = 60 * 1000 };
+enum { FAILED = 1, TOLD_STRANGERS = 10 /* lines about calls without a token, then no more */ };
+enum { DEFAULT_METRICS_PORT = 9325, DEFAULT_TIMEOUT_MS = 3000, LIMIT_MS = 60 * 1000 };
 
 /* A call on its way through the registry's loop; lies in the call's own memory. */
 struct errand {
@@ -59,6 +61,21 @@ static void errand_send(struct tars_call *call, struct errand *errand,
     errand->reply = reply;
     errand->job.run = run;
     loop_post(errand->registry->loop, &errand->job);
+}
+
+/* False, and the call has failed, when its caller may not change anything. */
+static bool authorized(struct tars_call *call, struct registry *r, const char *what)
+{
+    struct tars_str token = tars_call_context(call, "tars_token"), peer = tars_call_peer(call);
+    if (daemon_auth_allows(r->settings.auth, token))
+        return true;
+    if (atomic_fetch_add(&r->counters.unauthorized, 1) < TOLD_STRANGERS)
+        log_warn("registry", "%s of %" TARS_STR_FMT " is refused: it has no valid token", what,
+                 TARS_STR_ARG(peer));
+    tars_call_fail(call, FAILED, "%s error: %s", what,
+                   token.len ? "the context tars_token is none of this registry's tokens"
+                             : "this registry wants one of its tokens as context tars_token");
+    return false;
 }
 
 /* ---- onStartup
@@ -138,7 +155,7 @@ static void on_startup(struct tars_call *call, const struct k8stars_on_startup_r
 {
     struct tars_error error = {0};
     struct errand *e = errand_new(call);
-    if (!e)
+    if (!e || !authorized(call, e->registry, "RegisterServer"))
         return;
     struct record *record = &e->registration.record;
     *record = (struct record){
@@ -192,7 +209,7 @@ static void on_prestop(struct tars_call *call, const struct k8stars_on_prestop_r
 {
     struct tars_error error = {0};
     struct errand *e = errand_new(call);
-    if (!e)
+    if (!e || !authorized(call, e->registry, "RemoveServer"))
         return;
     if (!check_names(req->node_name, req->application, req->server, &error))
         return refuse(call, e->registry, "RemoveServer", &error);
@@ -222,7 +239,7 @@ static void keep_alive(struct tars_call *call, const struct k8stars_keep_alive_r
 {
     struct tars_error error = {0};
     struct errand *e = errand_new(call);
-    if (!e)
+    if (!e || !authorized(call, e->registry, "KeepAlive"))
         return;
     if (!check_names(req->node_name, req->application, req->server, &error) ||
         !read_state(req->state, &e->report.state, &error))
@@ -249,7 +266,7 @@ static void register_metrics(struct tars_call *call, const struct k8stars_regist
 {
     struct tars_error error = {0};
     struct errand *e = errand_new(call);
-    if (!e)
+    if (!e || !authorized(call, e->registry, "RegisterMetrics"))
         return;
     if (req->metrics_port < 0 || req->metrics_port > 65535)
         tars_fail(&error, 1, "metricsPort %d is not a port", req->metrics_port);

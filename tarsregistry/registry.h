@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+#include "daemon/auth.h"
 #include "es/writer.h"
 #include "liveness.h"
 #include "loop/loop.h"
@@ -28,12 +29,13 @@ struct settings {
     int32_t heartbeat_ms, heartbeat_timeout_ms;     /* of registries towards each other */
     int32_t metrics_silence_s; /* instances inactive this long are no longer scraped; 0: all are */
     bool trust_node_name;      /* callers may say where they are (context node_name) */
+    struct daemon_auth *auth;  /* of calls that change something; NULL: everybody's */
     unsigned workers;
 };
 
 /* Counted on any thread. */
 struct counters {
-    _Atomic uint64_t registrations, refused_registrations, failed_registrations;
+    _Atomic uint64_t unauthorized, registrations, refused_registrations, failed_registrations;
     _Atomic uint64_t removals, keep_alives, unknown_keep_alives, restored;
     _Atomic uint64_t expired, held_rounds, conflicts, rejected_documents;
     _Atomic uint64_t snapshot_writes, failed_snapshot_writes;

@@ -91,6 +91,7 @@ bool service_ready(void *self, char *why, size_t size)
         return (double)atomic_load(&s->registry->counters.member_);                                \
     }
 
+COUNTER_(unauthorized, unauthorized)
 COUNTER_(registrations, registrations)
 COUNTER_(refused, refused_registrations)
 COUNTER_(failed, failed_registrations)
@@ -121,6 +122,7 @@ static double store_age(void *self)
 const struct daemon_metric service_metric_table[] = {
     {"tars_registry_registrations_total", "onStartup calls stored and acknowledged", registrations},
     {"tars_registry_refused_total", "calls refused for what they contain", refused},
+    {"tars_registry_unauthorized_total", "changes refused for want of a token", unauthorized},
     {"tars_registry_failed_total", "changes the store did not take in time", failed},
     {"tars_registry_removals_total", "onPrestop calls stored and acknowledged", removals},
     {"tars_registry_keep_alives_total", "keepAlive calls", keep_alives},

@@ -68,8 +68,8 @@ const struct daemon_key settings_keys[] = {
 };
 const size_t settings_key_count = sizeof settings_keys / sizeof *settings_keys;
 
-const struct daemon_adapter settings_adapters[] = {{"QueryObj", QUERY_PORT},
-                                                   {"Registry", REGISTRY_PORT}};
+const struct daemon_adapter settings_adapters[] = {{"QueryObj", QUERY_PORT, false},
+                                                   {"Registry", REGISTRY_PORT, true}};
 const size_t settings_adapter_count = sizeof settings_adapters / sizeof *settings_adapters;
 
 /* ---- where others reach us
@@ -198,6 +198,7 @@ bool settings_read(const struct daemon *daemon, struct tars_arena *arena, struct
     settings->heartbeat_ms = (int32_t)daemon_int(daemon, "heartbeat");
     settings->heartbeat_timeout_ms = (int32_t)daemon_int(daemon, "heartbeat-timeout");
     settings->metrics_silence_s = (int32_t)daemon_int(daemon, "metrics-silence");
+    settings->auth = daemon_auth(daemon);
     settings->trust_node_name = daemon_flag(daemon, "trust-node-name");
     settings->snapshot_file = tars_arena_printf(arena, "%s/registry.snapshot", daemon_data(daemon));
     if (settings->heartbeat_timeout_ms <= settings->heartbeat_ms)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
+#include "daemon/auth.h"
 
 #define SERVER "/tars/application/server"
 #define CLIENT "/tars/application/client"
@@ -174,6 +175,46 @@ bool daemon_adapters_complete(struct tars_conf *conf, const struct daemon_info *
     return add_missing_local(conf, info, offset, error) &&
            add_missing_adapters(conf, info, address, offset, error) &&
            add_missing_locator(conf, offset, error);
+}
+
+static bool changes_something(const struct daemon_info *info, const char *servant)
+{
+    const char *dot = strrchr(servant, '.');
+    const char *name = dot ? dot + 1 : servant;
+    for (size_t i = 0; i < info->adapter_count; i++)
+        if (info->adapters[i].changes && strcmp(info->adapters[i].servant, name) == 0)
+            return true;
+    return false;
+}
+
+static bool check_one_private(const struct daemon_info *info, const char *servant,
+                              const char *endpoint, struct tars_error *error)
+{
+    struct tars_endpoint e;
+    if (!tars_endpoint_parse(tars_str(endpoint), &e, error))
+        return tars_fail_prefix(error, "endpoint of %s: ", servant);
+    if (daemon_auth_is_private(e.host))
+        return true;
+    return tars_fail(error, DAEMON_USAGE,
+                     "%s listens on %s, where other machines could change what it keeps: name a "
+                     "token file (/tars/auth<tokens> or TARS_AUTH_TOKENS), listen on 127.0.0.1, or "
+                     "let everybody with auth=off (%s<auth>)",
+                     servant, e.host, info->domain);
+}
+
+bool daemon_adapters_check_private(const struct tars_conf *conf, const struct daemon_info *info,
+                                   struct tars_error *error)
+{
+    const char *name;
+    bool ok = true;
+    for (size_t i = 0; ok && (name = tars_conf_domain(conf, SERVER, i)) != NULL; i++) {
+        char *domain = xasprintf(SERVER "/%s", name);
+        const char *servant = get(conf, domain, "servant"), *at = get(conf, domain, "endpoint");
+        if (servant && at && *at && changes_something(info, servant))
+            ok = check_one_private(info, servant, at, error);
+        free(domain);
+    }
+    return ok;
 }
 
 void daemon_adapters_print(const struct tars_conf *conf, FILE *out)

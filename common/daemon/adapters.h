@@ -17,6 +17,13 @@ bool daemon_adapters_complete(struct tars_conf *conf, const struct daemon_info *
                               const char *address, int64_t offset,
                               struct tars_error *error) TARS_MUSTCHECK;
 
+/*
+ * Fails when a servant of `info` whose calls change something listens where other machines reach
+ * it; the text says what to do. For a daemon that asks for no tokens.
+ */
+bool daemon_adapters_check_private(const struct tars_conf *conf, const struct daemon_info *info,
+                                   struct tars_error *error) TARS_MUSTCHECK;
+
 /* Each adapter as a line "tars.tarsregistry.QueryObj<TAB>tcp -h 127.0.0.1 -p 17890 -t 60000". */
 void daemon_adapters_print(const struct tars_conf *conf, FILE *out);
 

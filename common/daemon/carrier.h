@@ -14,6 +14,9 @@ struct daemon_carrier {
     /* Completes the configuration; NULL where there is nothing to complete. */
     bool (*complete)(struct tars_conf *conf, const struct daemon_info *info, const char *address,
                      int64_t offset, struct tars_error *error);
+    /* Fails when others than this machine reach what changes something; NULL where nothing does. */
+    bool (*check_private)(const struct tars_conf *conf, const struct daemon_info *info,
+                          struct tars_error *error);
     /* What of it listens, for --addresses; NULL for nothing. */
     void (*print_addresses)(const struct tars_conf *conf, FILE *out);
     void *(*new)(struct daemon *daemon);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "daemon/arguments.h"
+#include "daemon/auth.h"
 #include "daemon/carrier.h"
 #include "daemon/folder.h"
 #include "daemon/health.h"
@@ -28,6 +29,7 @@ struct daemon {
     const struct daemon_info *info;
     struct daemon_settings *settings;
     struct tars_conf *conf;
+    struct daemon_auth *auth;
     struct daemon_folder *folder;
     struct daemon_health *health;
     const struct daemon_carrier *kind;
@@ -96,6 +98,19 @@ static void enter(struct daemon *d, enum phase phase)
 /* ---- configuration
  * ------------------------------------------------------------------------------------ */
 
+/* Every call that changes something is answered for by a token, by the machine's border, or by an
+ * operator who says that he wants neither. */
+static bool open_auth(struct daemon *d, struct tars_error *error)
+{
+    if (!daemon_settings_has_auth(d->info) || strcmp(daemon_text(d, "auth"), "off") == 0)
+        return true;
+    const char *file = daemon_text(d, "tokens");
+    if (!*file)
+        return !d->kind->check_private || d->kind->check_private(d->conf, d->info, error);
+    d->auth = daemon_auth_new(d->info->name, file, error);
+    return d->auth != NULL;
+}
+
 static bool configure(struct daemon *d, const struct daemon_arguments *arguments,
                       struct tars_error *error)
 {
@@ -108,8 +123,10 @@ static bool configure(struct daemon *d, const struct daemon_arguments *arguments
     enum log_level level;
     if (log_parse_level(daemon_text(d, "log-level"), &level))
         log_set_level(level);
-    return !d->kind->complete || d->kind->complete(d->conf, d->info, daemon_text(d, "address"),
-                                                   daemon_port_offset(d), error);
+    if (d->kind->complete && !d->kind->complete(d->conf, d->info, daemon_text(d, "address"),
+                                                daemon_port_offset(d), error))
+        return false;
+    return open_auth(d, error);
 }
 
 /* --check and --addresses */
@@ -272,6 +289,7 @@ int daemon_main_on(const struct daemon_carrier *carrier, int argc, char **argv,
         fprintf(stderr, "%s: %s\n", info->name, error.text);
 done:
     daemon_folder_close(d.folder);
+    daemon_auth_free(d.auth);
     tars_conf_free(d.conf);
     daemon_settings_free(d.settings);
     return status;
@@ -308,6 +326,11 @@ const char *daemon_data(const struct daemon *daemon)
 int daemon_port_offset(const struct daemon *daemon)
 {
     return (int)daemon_settings_number(daemon->settings, "port-offset");
+}
+
+struct daemon_auth *daemon_auth(const struct daemon *daemon)
+{
+    return daemon->auth;
 }
 
 const struct tars_conf *daemon_conf(const struct daemon *daemon)

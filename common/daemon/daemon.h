@@ -30,6 +30,7 @@
 #include <tars/types.h>
 
 struct daemon;
+struct daemon_auth;
 struct event_base;
 struct tars_server;
 
@@ -61,6 +62,12 @@ struct daemon_key {
 struct daemon_adapter {
     const char *servant;
     uint16_t port;
+    /*
+     * Its calls change something. Then the daemon has the keys /tars/auth<tokens> and `auth`, asks
+     * daemon_auth_allows() about the context tars_token of each such call, and does not start on an
+     * address that others reach with neither a token file nor auth=off.
+     */
+    bool changes;
 };
 
 /* Called once per sample; the name alone says what it is: "…_total" counts, all else is a gauge. */
@@ -139,6 +146,9 @@ bool daemon_flag(const struct daemon *daemon, const char *key);
 /* The data folder, an absolute path; NULL unless needs_data. */
 const char *daemon_data(const struct daemon *daemon);
 int daemon_port_offset(const struct daemon *daemon);
+/* For daemon_auth_allows; NULL when everybody may change everything. Valid as long as the daemon.
+ */
+struct daemon_auth *daemon_auth(const struct daemon *daemon);
 /* The whole configuration as it is in force, adapters included. */
 const struct tars_conf *daemon_conf(const struct daemon *daemon);
 /* Only under daemon_tars_main, until `close`. */

@@ -36,7 +36,23 @@ static const struct daemon_key frame_keys[] = {
      .max = 1 << 20,
      .help = "limit to ask for, connections included"},
 };
-enum { FRAME_KEYS = sizeof frame_keys / sizeof *frame_keys };
+
+/* Of those with adapters whose calls change something. */
+static const struct daemon_key auth_keys[] = {
+    {.name = "auth",
+     .kind = DAEMON_CHOICE,
+     .fallback = "on",
+     .choices = "on|off",
+     .help = "off: everybody who reaches it may change everything, from other machines too"},
+    {.name = "tokens",
+     .fallback = "",
+     .help = "file of tokens, one a line, mode 0600; without one of them nothing can be changed",
+     .domain = "/tars/auth"},
+};
+enum {
+    FRAME_KEYS = sizeof frame_keys / sizeof *frame_keys,
+    AUTH_KEYS = sizeof auth_keys / sizeof *auth_keys
+};
 
 struct setting {
     struct daemon_key key;
@@ -74,18 +90,28 @@ static void add_key(struct daemon_settings *settings, const struct daemon_key *k
     s->variable = variable_name(s->path);
 }
 
+bool daemon_settings_has_auth(const struct daemon_info *info)
+{
+    for (size_t i = 0; i < info->adapter_count; i++)
+        if (info->adapters[i].changes)
+            return true;
+    return false;
+}
+
 struct daemon_settings *daemon_settings_new(const struct daemon_info *info)
 {
     struct daemon_settings *settings = xcalloc(1, sizeof *settings);
     settings->program = info->name;
     settings->domain = info->domain;
-    settings->at = xcalloc(FRAME_KEYS + info->key_count, sizeof *settings->at);
+    settings->at = xcalloc(FRAME_KEYS + AUTH_KEYS + info->key_count, sizeof *settings->at);
     for (size_t i = 0; i < FRAME_KEYS; i++) {
         struct daemon_key key = frame_keys[i];
         if (strcmp(key.name, "http-port") == 0)
             key.port = info->http_port;
         add_key(settings, &key);
     }
+    for (size_t i = 0; daemon_settings_has_auth(info) && i < AUTH_KEYS; i++)
+        add_key(settings, &auth_keys[i]);
     for (size_t i = 0; i < info->key_count; i++)
         add_key(settings, &info->keys[i]);
     return settings;

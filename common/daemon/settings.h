@@ -9,6 +9,9 @@
 
 struct daemon_settings;
 
+/* Has it adapters whose calls change something, and so the keys `auth` and `tokens`? */
+bool daemon_settings_has_auth(const struct daemon_info *info);
+
 /* What the command line sets: values for the keys "data" and "port-offset", or NULL. */
 struct daemon_overrides {
     const char *data;

@@ -58,6 +58,7 @@ static void carrier_free(void *carrier)
 }
 
 static const struct daemon_carrier tars_carrier = {.complete = daemon_adapters_complete,
+                                                   .check_private = daemon_adapters_check_private,
                                                    .print_addresses = daemon_adapters_print,
                                                    .new = carrier_new,
                                                    .run = run,

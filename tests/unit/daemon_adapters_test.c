@@ -4,7 +4,8 @@
 
 #include "daemon/adapters.h"
 
-static const struct daemon_adapter adapters[] = {{"QueryObj", 17890}, {"RegistryObj", 17891}};
+static const struct daemon_adapter adapters[] = {{"QueryObj", 17890, false},
+                                                 {"RegistryObj", 17891, true}};
 static const struct daemon_info info = {.name = "tarsregistry",
                                         .app = "tars",
                                         .adapters = adapters,

@@ -47,8 +47,8 @@ static bool is_ready(void *self, char *why, size_t size)
     return false;
 }
 
-static const struct daemon_adapter adapters[] = {{"EchoObj", ECHO_PORT},
-                                                 {"SecondObj", SECOND_PORT}};
+static const struct daemon_adapter adapters[] = {{"EchoObj", ECHO_PORT, false},
+                                                 {"SecondObj", SECOND_PORT, false}};
 static const struct daemon_key keys[] = {
     {.name = "wait-for", .fallback = "/", .help = "a file that has to be there before it serves"}};
 static const struct daemon_info info = {.name = "echod",
