@@ -15,6 +15,11 @@ int64_t clock_us(void)
     return micros(CLOCK_MONOTONIC);
 }
 
+int64_t clock_tick(void)
+{
+    return micros(CLOCK_MONOTONIC_COARSE);
+}
+
 int64_t clock_ms(void)
 {
     return micros(CLOCK_MONOTONIC) / 1000;

@@ -51,6 +51,7 @@ struct server_worker {
     struct tars_call *parked;  /* a list of those answered later */
     int64_t now_us;            /* the clock when the current call began */
     int64_t now_ms;            /* the clock when the current event began */
+    int64_t tick;              /* clock_tick() when now_us was last read after a raw answer */
     struct loop_timer janitor; /* see server_janitor.c */
     unsigned rounds;           /* of the janitor */
     _Atomic int64_t beat_ms;   /* when the loop last turned */
