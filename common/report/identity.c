@@ -2,6 +2,7 @@
 #include "report/identity.h"
 
 #include "base/xmalloc.h"
+#include "rpc/client_conf.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #define SERVER "/tars/application/server"
 #define CLIENT "/tars/application/client"
@@ -48,19 +48,19 @@ static char *node_name(const struct tars_conf *conf)
 /* The division counts when it has three parts and the first two are no wildcards. */
 static void take_set(struct report_identity *id, const struct tars_conf *conf)
 {
-    const char *division = tars_conf_get(conf, "/tars/application<setdivision>", "");
-    const char *first = strchr(division, '.');
+    char *division = rpc_client_conf_set(conf);
+    const char *first = division ? strchr(division, '.') : NULL;
     const char *second = first ? strchr(first + 1, '.') : NULL;
-    bool valid = strcasecmp(tars_conf_get(conf, "/tars/application<enableset>", "n"), "y") == 0 &&
-                 second && !strchr(second + 1, '.') && division[0] != '*' && first[1] != '*';
+    bool valid = second && !strchr(second + 1, '.') && division[0] != '*' && first[1] != '*';
 
     if (!valid) {
+        free(division);
         id->division = xstrdup("");
         for (size_t i = 0; i < 3; i++)
             id->set[i] = xstrdup("");
         return;
     }
-    id->division = xstrdup(division);
+    id->division = division;
     id->set[0] = xstrndup(division, (size_t)(first - division));
     id->set[1] = xstrndup(first + 1, (size_t)(second - first - 1));
     id->set[2] = xstrdup(second + 1);

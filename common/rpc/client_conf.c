@@ -136,7 +136,7 @@ static char *copy_or_null(const char *text)
 }
 
 /* Sets count when they are switched on and a division is given; the client domain may override. */
-static char *read_set(const struct tars_conf *conf)
+char *rpc_client_conf_set(const struct tars_conf *conf)
 {
     const char *on = application_key(conf, "/client<enableset>");
     const char *set = application_key(conf, "/client<setdivision>");
@@ -172,7 +172,7 @@ void rpc_client_conf_init(struct rpc_client_conf *s, const struct tars_conf *con
     node = node ? node : application_key(conf, "/server<localip>");
     node = node ? node : application_key(conf, "/client<localip>");
     s->node_name = copy_or_null(node);
-    s->set = read_set(conf);
+    s->set = rpc_client_conf_set(conf);
     s->cache_file = read_cache_file(conf);
 }
 

@@ -39,4 +39,8 @@ struct rpc_client_conf {
 void rpc_client_conf_init(struct rpc_client_conf *settings, const struct tars_conf *conf);
 void rpc_client_conf_clear(struct rpc_client_conf *settings);
 
+/* The set of a program, to be freed: <setdivision> when <enableset> is y, each looked up in the
+ * client domain first; NULL: none. */
+char *rpc_client_conf_set(const struct tars_conf *conf);
+
 #endif

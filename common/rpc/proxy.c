@@ -69,16 +69,16 @@ static void report_end(const struct rpc_call *call, int32_t code)
 
     if (!report || !rpc_hooks.client_call)
         return;
-    rpc_hooks.client_call(report,
-                          &(struct rpc_client_call){
-                              .object = tars_str(call->proxy->object),
-                              .function = call->function,
-                              .set = tars_str(call->proxy->set),
-                              .endpoint = endpoint,
-                              .ret = code,
-                              .elapsed_ms = (int32_t)((clock_us() - call->started_us) / 1000),
-                              .one_way = call->one_way,
-                          });
+    rpc_hooks.client_call(
+        report, &(struct rpc_client_call){
+                    .object = tars_str(call->proxy->object),
+                    .function = call->function,
+                    .set = tars_str(endpoint && *endpoint->set ? endpoint->set : call->proxy->set),
+                    .endpoint = endpoint,
+                    .ret = code,
+                    .elapsed_ms = (int32_t)((clock_us() - call->started_us) / 1000),
+                    .one_way = call->one_way,
+                });
 }
 
 static void leave_place(struct rpc_call *call)

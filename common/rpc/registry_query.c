@@ -39,6 +39,8 @@ static bool take_endpoint(const struct tarsf_endpoint_f *f, struct tars_endpoint
         .auth = f->auth_type,
     };
     memcpy(e->host, f->host.at, f->host.len);
+    if (f->set_id.len < sizeof e->set && f->set_id.len)
+        memcpy(e->set, f->set_id.at, f->set_id.len);
     return true;
 }
 

@@ -26,6 +26,7 @@ struct tars_endpoint {
     int32_t weight;      /* -1: none */
     int32_t weight_type; /* 0 loop, 1 static */
     int32_t auth;        /* 1: the connection begins with an authentication packet */
+    char set[128]; /* its server's set "name.area.group" where the registry said so, else "" */
 };
 
 /* One endpoint; false with the reason for anything that is not one. */

@@ -204,6 +204,19 @@ START_TEST(a_set_counts_when_it_is_enabled_and_has_three_parts)
 }
 END_TEST
 
+START_TEST(the_set_of_the_client_domain_comes_first_as_for_calls)
+{
+    struct report_identity id = identity_of(
+        "<tars>\n<application>\nenableset=n\nsetdivision=s.ha.1\n<client>\nenableset=y\n"
+        "setdivision=s.ha.2\n</client>\n<server>\napp=A\nserver=B\n</server>\n</application>\n"
+        "</tars>\n");
+
+    ck_assert_str_eq(id.division, "s.ha.2");
+    ck_assert_str_eq(id.qualified, "A.B.sha2");
+    report_identity_free(&id);
+}
+END_TEST
+
 START_TEST(the_node_is_named_by_nodename_then_localip)
 {
     struct report_identity id = identity_of("<tars>\n<application>\n<server>\nlocalip=10.1.2.3\n"
@@ -256,6 +269,7 @@ int main(void)
     tcase_add_test(tc, a_day_log_has_its_name_and_date_and_stays_in_its_folder);
     tcase_add_test(tc, a_folder_that_cannot_be_made_counts_what_is_lost);
     tcase_add_test(tc, a_set_counts_when_it_is_enabled_and_has_three_parts);
+    tcase_add_test(tc, the_set_of_the_client_domain_comes_first_as_for_calls);
     tcase_add_test(tc, the_node_is_named_by_nodename_then_localip);
     tcase_add_test(tc, chosen_calls_are_dyed_and_others_are_not);
     suite_add_tcase(suite, tc);
