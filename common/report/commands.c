@@ -35,7 +35,7 @@ static void load_config(void *self, struct tars_str argument, struct tars_writer
     char *name = xstrndup(argument.len ? argument.at : "", argument.len);
     char outcome[REPORT_CONFIG_OUTCOME];
 
-    (void)report_config_load(report->config, name, outcome);
+    (void)report_config_load(report->config, REPORT_CONFIG_SERVER, name, outcome);
     append(answer, outcome);
     free(name);
 }

@@ -66,48 +66,104 @@ void report_config_free(struct report_config *config)
 
 /* ---- asking the service ---------------------------------------------------------------------- */
 
-/* Tars protocol: by application, server and file; a server in a set asks by its set as well. */
-static struct tars_result ask(const struct report_config *config, const char *name,
-                              struct tars_arena *arena, struct tars_str *text)
+/* What is asked for; `name` NULL: the list of names. */
+struct question {
+    enum report_config_owner owner;
+    const char *name;
+    struct tars_arena *arena;
+};
+
+static struct tarsf_config_info info_of(const struct report_identity *id, const struct question *q)
+{
+    struct tarsf_config_info info;
+
+    tarsf_config_info_init(&info);
+    info.appname = tars_str(id->app);
+    info.servername = tars_str(q->owner == REPORT_CONFIG_APP ? "" : id->server);
+    info.filename = tars_str(q->name);
+    info.b_app_only = q->owner == REPORT_CONFIG_APP;
+    info.setdivision = tars_str(id->division);
+    return info;
+}
+
+/* Tars protocol: by application, server ("" for the application's files) and file; a server in a
+ * set asks by its set as well. */
+static struct tars_result ask(const struct report_config *config, const struct question *q,
+                              struct tars_str *text)
 {
     const struct report_identity *id = config->identity;
     struct tars_call_options options = {.timeout_ms = TRY_MS};
-    struct tarsf_config_info info;
+    struct tarsf_config_info info = info_of(id, q);
 
-    if (!*id->division)
-        return tarsf_config_load_config_with(config->proxy, &options, tars_str(id->app),
-                                             tars_str(id->server), tars_str(name), text, arena);
-    tarsf_config_info_init(&info);
-    info.appname = tars_str(id->app);
-    info.servername = tars_str(id->server);
-    info.filename = tars_str(name);
-    info.setdivision = tars_str(id->division);
-    return tarsf_config_load_config_by_info_with(config->proxy, &options, &info, text, arena);
+    if (*id->division)
+        return tarsf_config_load_config_by_info_with(config->proxy, &options, &info, text,
+                                                     q->arena);
+    return tarsf_config_load_config_with(config->proxy, &options, info.appname, info.servername,
+                                         info.filename, text, q->arena);
 }
 
-static bool fetch(const struct report_config *config, const char *name, struct tars_arena *arena,
+static struct tars_result ask_names(const struct report_config *config, const struct question *q,
+                                    struct tars_str_list *names)
+{
+    const struct report_identity *id = config->identity;
+    struct tars_call_options options = {.timeout_ms = TRY_MS};
+    struct tarsf_config_info info = info_of(id, q);
+
+    if (*id->division)
+        return tarsf_config_list_config_by_info_with(config->proxy, &options, &info, names,
+                                                     q->arena);
+    return tarsf_config_list_config_with(config->proxy, &options, info.appname, info.servername,
+                                         names, q->arena);
+}
+
+static bool succeeded(const struct tars_result *result, struct tars_error *error)
+{
+    if (result->error)
+        return tars_fail(error, result->error, "%s", result->message);
+    if (result->ret)
+        return tars_fail(error, (int)result->ret, "the config service answered %lld",
+                         (long long)result->ret);
+    return true;
+}
+
+static bool fetch(const struct report_config *config, const struct question *q,
                   struct tars_str *text, struct tars_error *error)
 {
     for (int i = 0; i < TRIES; i++) {
-        struct tars_result result = ask(config, name, arena, text);
+        struct tars_result result = ask(config, q, text);
 
-        if (!result.error && result.ret == 0)
+        if (succeeded(&result, error))
             return true;
-        if (result.error)
-            (void)tars_fail(error, result.error, "%s", result.message);
-        else
-            (void)tars_fail(error, (int)result.ret, "the config service answered %lld",
-                            (long long)result.ret);
+    }
+    return false;
+}
+
+bool report_config_list(const struct report_config *config, struct tars_arena *arena,
+                        struct tars_str_list *names, struct tars_error *error)
+{
+    struct question q = {.owner = REPORT_CONFIG_SERVER, .arena = arena};
+
+    if (!config->proxy)
+        return tars_fail(error, 1,
+                         "listing configuration files: no config service is configured "
+                         "(/tars/application/server<config>)");
+    for (int i = 0; i < TRIES; i++) {
+        struct tars_result result = ask_names(config, &q, names);
+
+        if (succeeded(&result, error))
+            return true;
     }
     return false;
 }
 
 /* Fetches and stores; false with the reason when the file on disk is to be used as it is. */
-static bool renew(const struct report_config *config, const char *name, struct tars_error *error)
+static bool renew(const struct report_config *config, enum report_config_owner owner,
+                  const char *name, struct tars_error *error)
 {
     struct tars_arena *arena = tars_arena_new(2 * (size_t)REPORT_CONFIG_MAX_BYTES);
+    struct question q = {owner, name, arena};
     struct tars_str text = {0};
-    bool renewed = fetch(config, name, arena, &text, error) &&
+    bool renewed = fetch(config, &q, &text, error) &&
                    report_config_store(config->folder, name, text, error);
 
     tars_arena_free(arena);
@@ -143,8 +199,8 @@ static void tell(const struct report_config *config, bool failed, const char *ou
     config->say(config->user, failed, outcome);
 }
 
-struct tars_str report_config_load(struct report_config *config, const char *name,
-                                   char outcome[REPORT_CONFIG_OUTCOME])
+struct tars_str report_config_load(struct report_config *config, enum report_config_owner owner,
+                                   const char *name, char outcome[REPORT_CONFIG_OUTCOME])
 {
     struct tars_error why = {0}, error = {0};
     struct tars_str content = {0};
@@ -160,7 +216,7 @@ struct tars_str report_config_load(struct report_config *config, const char *nam
     }
     pthread_mutex_lock(&config->lock);
     if (config->proxy)
-        renewed = renew(config, name, &why);
+        renewed = renew(config, owner, name, &why);
     text = report_config_read(config->folder, name, &len, &error);
     if (text)
         content = keep(config, name, text, len);

@@ -9,6 +9,9 @@
 
 struct report_config;
 
+/* Whose file it is: this server's, or its application's. */
+enum report_config_owner { REPORT_CONFIG_SERVER, REPORT_CONFIG_APP };
+
 enum { REPORT_CONFIG_OUTCOME = 512 }; /* room for the text of an outcome */
 
 /*
@@ -26,7 +29,10 @@ void report_config_free(struct report_config *config);
  * answer, what is on disk. `at` is NULL when there is neither. `outcome` gets the text that was
  * said. Blocks; any thread but the client's loop.
  */
-struct tars_str report_config_load(struct report_config *config, const char *name,
-                                   char outcome[REPORT_CONFIG_OUTCOME]);
+struct tars_str report_config_load(struct report_config *config, enum report_config_owner owner,
+                                   const char *name, char outcome[REPORT_CONFIG_OUTCOME]);
+/* The names of this server's files, in `arena`. Blocks like the above. */
+bool report_config_list(const struct report_config *config, struct tars_arena *arena,
+                        struct tars_str_list *names, struct tars_error *error) TARS_MUSTCHECK;
 
 #endif

@@ -21,7 +21,28 @@ struct tars_str tars_config_load(struct tars_server *server, const char *name)
     struct report_server *report = report_server_of(server);
     char outcome[REPORT_CONFIG_OUTCOME];
 
-    return report ? report_config_load(report->config, name, outcome) : (struct tars_str){0};
+    return report ? report_config_load(report->config, REPORT_CONFIG_SERVER, name, outcome)
+                  : (struct tars_str){0};
+}
+
+struct tars_str tars_config_load_app(struct tars_server *server, const char *name)
+{
+    struct report_server *report = report_server_of(server);
+    char outcome[REPORT_CONFIG_OUTCOME];
+
+    return report ? report_config_load(report->config, REPORT_CONFIG_APP, name, outcome)
+                  : (struct tars_str){0};
+}
+
+bool tars_config_list(struct tars_server *server, struct tars_arena *arena,
+                      struct tars_str_list *names, struct tars_error *error)
+{
+    struct report_server *report = report_server_of(server);
+
+    *names = (struct tars_str_list){0};
+    if (!report)
+        return tars_fail(error, 1, "listing configuration files: the server cannot start");
+    return report_config_list(report->config, arena, names, error);
 }
 
 void tars_property_create(struct tars_server *server, const char *name, unsigned policies,

@@ -4,7 +4,7 @@
  * logs, properties, notifications. Call statistics and heartbeats go out without a line.
  *
  * All functions may be called from any thread and do not wait for the network, except
- * tars_config_load.
+ * tars_config_load and its kin.
  */
 #ifndef TARS_REPORT_H
 #define TARS_REPORT_H
@@ -24,6 +24,12 @@ extern "C" {
  * wait, it uses the file.
  */
 struct tars_str tars_config_load(struct tars_server *server, const char *name);
+/* The same for a file of the whole application, which its servers share. */
+struct tars_str tars_config_load_app(struct tars_server *server, const char *name);
+/* The names of the files that tarsconfig has for this server, in `arena`. False with the reason
+ * when it cannot be asked. Waits as tars_config_load. */
+bool tars_config_list(struct tars_server *server, struct tars_arena *arena,
+                      struct tars_str_list *names, struct tars_error *error) TARS_MUSTCHECK;
 
 /*
  * One line for the remote day log of that name: kept in a bounded queue, sent in batches, and again
