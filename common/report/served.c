@@ -21,15 +21,16 @@ struct adapter {
 };
 
 struct report_served {
-    const struct tars_server *server;
+    struct tars_server *server;
     const struct report_identity *identity;
     struct report_stat *stat;
     struct report_properties *properties;
     struct adapter *adapters;
+    struct report_property *async_queue, *answer_queue;
     atomic_size_t count; /* published when an adapter is filled in: calls may come meanwhile */
 };
 
-struct report_served *report_served_new(const struct tars_server *server,
+struct report_served *report_served_new(struct tars_server *server,
                                         const struct report_identity *identity,
                                         struct report_stat *stat,
                                         struct report_properties *properties)
@@ -66,6 +67,13 @@ void report_served_adapters(struct report_served *served)
 {
     struct rpc_adapter_state state;
 
+    if (served->properties) {
+        /* Tars protocol: calls to others that have not ended, and answers that wait to be sent. */
+        served->async_queue = report_property_create(served->properties, "asyncqueue",
+                                                     TARS_PROPERTY_AVG, NULL, 0);
+        served->answer_queue = report_property_create(served->properties, "sendrspqueue",
+                                                      TARS_PROPERTY_AVG, NULL, 0);
+    }
     for (size_t i = 0; served->count < ADAPTERS_MAX; i++) {
         struct adapter *adapter = &served->adapters[served->count];
 
@@ -137,12 +145,18 @@ void report_served_sample(struct report_served *served)
 {
     struct rpc_adapter_state state;
 
+    if (!served->async_queue)
+        return;
+    report_property_add(served->properties, served->async_queue, 0,
+                        (int64_t)rpc_client_under_way(tars_server_client(served->server)));
+    report_property_add(served->properties, served->answer_queue, 0,
+                        (int64_t)rpc_server_answers_waiting(served->server));
     for (size_t i = 0; i < served->count; i++) {
         if (!rpc_server_adapter(served->server, i, &state))
             return;
         report_property_add(served->properties, served->adapters[i].queue, 0,
                             (int64_t)state.queued);
-        /* per mille of what is allowed */
+        /* Tars protocol: per mille of what is allowed. */
         if (state.max_connections > 0)
             report_property_add(served->properties, served->adapters[i].connect_rate, 0,
                                 (int64_t)(state.connections * 1000 / state.max_connections));

@@ -11,7 +11,7 @@
 struct report_served;
 
 /* `stat` or `properties` may be NULL. All must outlive it. */
-struct report_served *report_served_new(const struct tars_server *server,
+struct report_served *report_served_new(struct tars_server *server,
                                         const struct report_identity *identity,
                                         struct report_stat *stat,
                                         struct report_properties *properties);
@@ -21,7 +21,7 @@ void report_served_free(struct report_served *served);
 void report_served_adapters(struct report_served *served);
 /* Counts a call, on its worker. */
 void report_served_call(struct report_served *served, const struct rpc_server_call *call);
-/* Takes a look at connections and queues: before properties are flushed. */
+/* Takes a look at connections and queues: now and then, and before properties are flushed. */
 void report_served_sample(struct report_served *served);
 
 #endif

@@ -16,7 +16,8 @@
 
 enum {
     MAX_PROPERTIES = 4096,
-    FAILED_MS = 500, /* how long a start that failed waits for its last words to leave */
+    SAMPLE_MS = 10000, /* between two looks at connections and queues */
+    FAILED_MS = 500,   /* how long a start that failed waits for its last words to leave */
     TRACE_KB_MAX = 10240
 };
 
@@ -189,6 +190,15 @@ static void on_timer(struct loop_timer *timer)
     loop_timer_set(report->loop, &report->timer, report->rhythm.interval_ms, on_timer);
 }
 
+/* Tars protocol: an average over an interval is one of a look every 10 s. */
+static void on_sample(struct loop_timer *timer)
+{
+    struct report_server *report = loop_container(timer, struct report_server, sample_timer);
+
+    report_served_sample(report->served);
+    loop_timer_set(report->loop, &report->sample_timer, SAMPLE_MS, on_sample);
+}
+
 /* ---- the server's life ----------------------------------------------------------------------- */
 
 static void on_starting(void *arg)
@@ -205,8 +215,10 @@ static void on_ready(void *arg)
 
     if (report->node)
         report_node_ready(report->node);
-    if (report->served)
-        loop_timer_set(report->loop, &report->timer, report->rhythm.interval_ms, on_timer);
+    if (!report->served)
+        return;
+    loop_timer_set(report->loop, &report->timer, report->rhythm.interval_ms, on_timer);
+    loop_timer_set(report->loop, &report->sample_timer, SAMPLE_MS, on_sample);
 }
 
 static void on_stopped(void *arg)
@@ -214,6 +226,7 @@ static void on_stopped(void *arg)
     struct report_server *report = arg;
 
     loop_timer_clear(report->loop, &report->timer);
+    loop_timer_clear(report->loop, &report->sample_timer);
     if (report->node)
         report_node_stop(report->node);
     flush(report);

@@ -48,7 +48,7 @@ struct report_server {
     struct report_served *served;
     struct report_remote_log *remote;
     struct report_node *node;
-    struct loop_timer timer;
+    struct loop_timer timer, sample_timer;
 };
 
 /* The reports of a server; NULL for one that cannot start (bad arguments or configuration). */

@@ -307,6 +307,13 @@ struct loop *rpc_client_loop(const struct tars_client *client)
     return client->loop;
 }
 
+size_t rpc_client_under_way(const struct tars_client *client)
+{
+    int32_t calls = atomic_load_explicit(&client->under_way, memory_order_relaxed);
+
+    return calls > 0 ? (size_t)calls : 0;
+}
+
 void tars_client_metrics(struct tars_client *client,
                          void (*each)(void *user, const char *name, const char *labels,
                                       double value),

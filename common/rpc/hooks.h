@@ -97,5 +97,9 @@ struct loop *rpc_client_loop(const struct tars_client *client);
 /* The i-th adapter, AdminAdapter included; false behind the last. Any thread, after start. */
 bool rpc_server_adapter(const struct tars_server *server, size_t i,
                         struct rpc_adapter_state *state);
+/* Answers and pushes of other threads that workers have not taken yet. Any thread, after start. */
+size_t rpc_server_answers_waiting(const struct tars_server *server);
+/* Asynchronous calls that have not ended. Any thread. */
+size_t rpc_client_under_way(const struct tars_client *client);
 
 #endif

@@ -15,6 +15,7 @@ struct server_mailbox {
     struct loop *loop;
     pthread_mutex_t lock; /* over what follows */
     struct server_mail *first, **last;
+    size_t waiting;
     bool closed;
 };
 
@@ -22,6 +23,7 @@ static struct server_mail *take_all(struct server_mailbox *box)
 {
     struct server_mail *first = box->first;
     box->first = NULL;
+    box->waiting = 0;
     box->last = &box->first;
     return first;
 }
@@ -74,12 +76,21 @@ void server_mailbox_send(struct server_mailbox *box, struct server_mail *mail)
         mail->next = NULL;
         *box->last = mail;
         box->last = &mail->next;
+        box->waiting++;
         if (first)
             loop_post(box->loop, &box->job);
     }
     pthread_mutex_unlock(&box->lock);
     if (closed)
         mail->drop(mail);
+}
+
+size_t server_mailbox_waiting(struct server_mailbox *box)
+{
+    pthread_mutex_lock(&box->lock);
+    size_t waiting = box->waiting;
+    pthread_mutex_unlock(&box->lock);
+    return waiting;
 }
 
 void server_mailbox_close(struct server_mailbox *box)

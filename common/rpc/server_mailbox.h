@@ -27,6 +27,8 @@ void server_mailbox_release(struct server_mailbox *box);
 
 /* Any thread. A burst of mail wakes the worker once. */
 void server_mailbox_send(struct server_mailbox *box, struct server_mail *mail);
+/* Mail that was not delivered yet. Any thread. */
+size_t server_mailbox_waiting(struct server_mailbox *box);
 /* From now on mail is dropped, also what has not been delivered. Before the worker is freed. */
 void server_mailbox_close(struct server_mailbox *box);
 

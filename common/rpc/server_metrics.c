@@ -63,6 +63,14 @@ void tars_server_metrics(struct tars_server *s,
         rpc_hooks.server_metrics(s->report, each, user);
 }
 
+size_t rpc_server_answers_waiting(const struct tars_server *s)
+{
+    size_t waiting = 0;
+    for (unsigned i = 0; i < s->worker_count; i++)
+        waiting += server_mailbox_waiting(s->workers[i]->mailbox);
+    return waiting;
+}
+
 bool rpc_server_adapter(const struct tars_server *s, size_t i, struct rpc_adapter_state *state)
 {
     if (i >= s->adapter_count)

@@ -15,6 +15,7 @@
 #include "Log.h"
 #include "Notify.h"
 #include "PropertyF.h"
+#include "QueryF.h"
 #include "ServerF.h"
 #include "StatF.h"
 #include "base/xmalloc.h"
@@ -71,6 +72,23 @@ static void keep(struct framework *framework, enum object object, const struct t
     pthread_mutex_unlock(&framework->lock);
 }
 
+/* As a registry: every object lives in OtherObj's process, which belongs to a set. */
+static void write_endpoints(struct tars_writer *answer, const struct framework *framework)
+{
+    struct tarsf_endpoint_f endpoint;
+
+    tarsf_endpoint_f_init(&endpoint);
+    endpoint.host = tars_str("127.0.0.1");
+    endpoint.port = framework->ports[OTHER];
+    endpoint.timeout = 3000;
+    endpoint.istcp = 1;
+    endpoint.set_id = tars_str("s.sz.9");
+    tars_write_int32(answer, 0, 0);
+    tars_write_list(answer, 2, 1);
+    tarsf_endpoint_f_write(answer, 0, &endpoint);
+    tars_write_list(answer, 3, 0);
+}
+
 static bool on_call(struct tars_call *call, void *self)
 {
     struct servant *servant = self;
@@ -84,9 +102,18 @@ static bool on_call(struct tars_call *call, void *self)
         tk_sleep(300);
     tars_writer_init(&answer);
     if (servant->object == CONFIG) {
-        bool by_info = tars_str_is(tars_call_function(call), "loadConfigByInfo");
+        struct tars_str function = tars_call_function(call);
         tars_write_int32(&answer, 0, config ? 0 : -1);
-        tars_write_str(&answer, by_info ? 2 : 4, tars_str(config));
+        if (tars_str_is(function, "ListConfig") || tars_str_is(function, "ListConfigByInfo")) {
+            tars_write_list(&answer, tars_str_is(function, "ListConfig") ? 3 : 2, 2);
+            tars_write_str(&answer, 0, tars_str("a.conf"));
+            tars_write_str(&answer, 0, tars_str("b.conf"));
+        } else {
+            tars_write_str(&answer, tars_str_is(function, "loadConfigByInfo") ? 2 : 4,
+                           tars_str(config));
+        }
+    } else if (tars_str_is(tars_call_function(call), "findObjectByIdInSameGroup")) {
+        write_endpoints(&answer, servant->framework);
     } else if (servant->object != LOG && servant->object != NOTIFY) {
         tars_write_int32(&answer, 0, 0);
     }
@@ -495,6 +522,42 @@ START_TEST(a_configuration_file_is_fetched_kept_and_fallen_back_on)
 }
 END_TEST
 
+START_TEST(files_of_the_application_and_the_list_of_files_are_to_be_had)
+{
+    struct framework framework;
+    struct business b;
+    struct tars_reader reader;
+    struct tars_str text;
+    struct tars_str_list names;
+    struct tars_error error;
+    struct tars_arena *arena = tars_arena_new(0);
+
+    framework_init(&framework);
+    framework.config = "for all";
+    framework_start(&framework);
+    business_new(&b, business_conf(&b, &framework));
+    ck_assert(tars_str_is(tars_config_load_app(b.server, "common.conf"), "for all"));
+    const struct record *asked = wait_nth(&framework, "loadConfig", 0);
+    tars_reader_init(&reader, asked->body.at, asked->body.len, NULL);
+    ck_assert(tars_read_str(&reader, 1, TARS_REQUIRE, &text) && tars_str_is(text, "Demo"));
+    ck_assert(tars_read_str(&reader, 2, TARS_REQUIRE, &text) && tars_str_is(text, ""));
+    ck_assert(tars_read_str(&reader, 3, TARS_REQUIRE, &text) && tars_str_is(text, "common.conf"));
+
+    ck_assert(tars_config_list(b.server, arena, &names, &error));
+    ck_assert_uint_eq(names.len, 2);
+    ck_assert(tars_str_is(names.at[0], "a.conf") && tars_str_is(names.at[1], "b.conf"));
+    asked = wait_nth(&framework, "ListConfig", 0);
+    tars_reader_init(&reader, asked->body.at, asked->body.len, NULL);
+    ck_assert(tars_read_str(&reader, 2, TARS_REQUIRE, &text) && tars_str_is(text, "ShapeServer"));
+    framework.config = NULL; /* refuses */
+    ck_assert(!tars_config_list(b.server, arena, &names, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "-1"));
+    tars_arena_free(arena);
+    business_stop(&b);
+    framework_stop(&framework);
+}
+END_TEST
+
 START_TEST(a_server_in_a_set_asks_for_the_files_of_its_set)
 {
     struct framework framework;
@@ -517,6 +580,12 @@ START_TEST(a_server_in_a_set_asks_for_the_files_of_its_set)
     ck_assert(tars_str_is(info.appname, "Demo") && tars_str_is(info.servername, "ShapeServer"));
     ck_assert(tars_str_is(info.filename, "shapes.conf") && tars_str_is(info.host, ""));
     ck_assert(tars_str_is(info.setdivision, "s.ha.1") && !info.b_app_only);
+    ck_assert(tars_str_is(tars_config_load_app(b.server, "shapes.conf"), "of the set"));
+    asked = wait_nth(&framework, "loadConfigByInfo", 1);
+    tars_reader_init(&reader, asked->body.at, asked->body.len, NULL);
+    tarsf_config_info_init(&info);
+    ck_assert(tarsf_config_info_read(&reader, 1, TARS_REQUIRE, &info));
+    ck_assert(info.b_app_only && tars_str_is(info.servername, ""));
     business_stop(&b);
     framework_stop(&framework);
 }
@@ -998,6 +1067,39 @@ START_TEST(a_server_in_a_set_reports_its_set)
 }
 END_TEST
 
+START_TEST(calls_to_an_endpoint_in_a_set_are_counted_under_that_set)
+{
+    struct framework framework;
+    struct business b;
+    struct tars_arena *arena = tars_arena_new(0);
+    struct tarsf_stat_mic_msg_head head;
+    struct tarsf_stat_mic_msg_body body;
+    struct tars_error error;
+    struct tars_str answer;
+
+    framework_init(&framework);
+    framework_start(&framework);
+    struct tars_conf *conf = business_conf(&b, &framework);
+    tars_conf_set(
+        conf, "/tars/application/client<locator>",
+        tk_text("tars.framework.OtherObj@tcp -h 127.0.0.1 -p %d", framework.ports[OTHER]));
+    business_new(&b, conf);
+    ck_assert_msg(tars_server_start(b.server, &error), "%s", error.text);
+    struct tars_result result = tars_proxy_call_raw_blocking(
+        tars_proxy_get(tars_server_client(b.server), "tars.framework.OtherObj"), "work",
+        tars_str(""), arena, &answer, NULL);
+    ck_assert_msg(result.error == 0, "%s", result.message);
+    business_stop(&b);
+    (void)tk_eventually(count(&framework, "reportMicMsg") >= 1, 5000);
+    ck_assert(find_series(&framework, "work", true, &head, &body, arena));
+    ck_assert(tars_str_is(head.slave_name, "tars.framework.ssz9"));
+    ck_assert(tars_str_is(head.slave_set_name, "s") && tars_str_is(head.slave_set_area, "sz") &&
+              tars_str_is(head.slave_set_id, "9"));
+    tars_arena_free(arena);
+    framework_stop(&framework);
+}
+END_TEST
+
 /* Weakness of others: function names come from the wire, and each is a series for ever. */
 START_TEST(a_flood_of_unknown_functions_makes_a_bounded_report)
 {
@@ -1102,7 +1204,10 @@ START_TEST(properties_of_the_program_and_of_each_adapter_are_reported)
     ck_property(&framework, "queue.length", "Avg=38.5 Max=70 Distr=10|1,100|1,max|0 ");
     ck_property(&framework, "Demo.ShapeServer.ShapesObjAdapter.timeoutNum", "Sum=0 ");
     ck_property(&framework, "Demo.ShapeServer.ShapesObjAdapter.queue", "Avg=");
-    ck_property(&framework, "Demo.ShapeServer.ShapesObjAdapter.connectRate", "Avg=");
+    /* One caller of 1024: 1000 * 1 / 1024 is none per mille, rounded down. */
+    ck_property(&framework, "Demo.ShapeServer.ShapesObjAdapter.connectRate", "Avg=0 ");
+    ck_property(&framework, "asyncqueue", "Avg=");
+    ck_property(&framework, "sendrspqueue", "Avg=0 ");
     char *times = property(&framework, "Demo.ShapeServer.ShapesObjAdapter.servantHandleTime");
     ck_assert_ptr_nonnull(times);
     ck_assert_ptr_nonnull(strstr(times, "Count=3 "));
@@ -1112,6 +1217,42 @@ START_TEST(properties_of_the_program_and_of_each_adapter_are_reported)
     times = property(&framework, "Demo.ShapeServer.ShapesObjAdapter.queueWaitTime");
     ck_assert_ptr_nonnull(times);
     free(times);
+    framework_stop(&framework);
+}
+END_TEST
+
+static bool slow(struct tars_call *call, void *self)
+{
+    (void)self;
+    tk_sleep(60);
+    tars_call_reply_body(call, tars_str(""));
+    return true;
+}
+
+START_TEST(answers_of_a_raw_servant_are_timed_too)
+{
+    struct framework framework;
+    struct business b;
+    struct tars_error error;
+    struct tars_arena *arena = tars_arena_new(0);
+    struct tars_str answer;
+
+    framework_init(&framework);
+    framework_start(&framework);
+    business_new(&b, business_conf(&b, &framework));
+    tars_server_serve_raw(b.server, "ShapesObj", slow, NULL);
+    ck_assert_msg(tars_server_start(b.server, &error), "%s", error.text);
+    ck_assert_int_eq(
+        tars_proxy_call_raw_blocking(b.proxy, "any", tars_str(""), arena, &answer, NULL).error, 0);
+    business_stop(&b);
+    (void)tk_eventually(count(&framework, "reportPropMsg") >= 2, 5000);
+    char *times = property(&framework, "Demo.ShapeServer.ShapesObjAdapter.servantHandleTime");
+    ck_assert_ptr_nonnull(times);
+    const char *max = strstr(times, "Max=");
+    ck_assert_ptr_nonnull(max);
+    ck_assert_int_ge(atoi(max + 4), 55);
+    free(times);
+    tars_arena_free(arena);
     framework_stop(&framework);
 }
 END_TEST
@@ -1158,6 +1299,7 @@ int main(void)
     tcase_add_test(tc, a_server_that_cannot_start_takes_reports_and_says_why);
     tcase_add_test(tc, the_node_hears_of_the_start_the_version_and_life);
     tcase_add_test(tc, a_configuration_file_is_fetched_kept_and_fallen_back_on);
+    tcase_add_test(tc, files_of_the_application_and_the_list_of_files_are_to_be_had);
     tcase_add_test(tc, a_server_in_a_set_asks_for_the_files_of_its_set);
     tcase_add_test(tc, an_administrator_fetches_files_and_sets_a_level_that_stays);
     tcase_add_test(tc, day_log_lines_arrive_in_batches_with_the_fields_of_the_protocol);
@@ -1169,8 +1311,10 @@ int main(void)
     tcase_add_test(tc, calls_made_and_served_are_reported_at_the_stop_at_the_latest);
     tcase_add_test(tc, failed_and_timed_out_calls_are_series_of_their_own);
     tcase_add_test(tc, a_server_in_a_set_reports_its_set);
+    tcase_add_test(tc, calls_to_an_endpoint_in_a_set_are_counted_under_that_set);
     tcase_add_test(tc, a_flood_of_unknown_functions_makes_a_bounded_report);
     tcase_add_test(tc, properties_of_the_program_and_of_each_adapter_are_reported);
+    tcase_add_test(tc, answers_of_a_raw_servant_are_timed_too);
     tcase_add_test(tc, reports_and_heartbeats_keep_their_rhythm);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
