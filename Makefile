@@ -155,7 +155,7 @@ $(BUILD)/tests/%: $(OBJ)/tests/%.o $(TESTKIT_O) $(TEST_GEN_O) $(COMMON_A) $(IDL_
 tests: all $(TEST_BIN)
 # only the C unit tests, nothing installed: make unit [T=name]
 unit: all $(filter $(BUILD)/tests/unit/%,$(TEST_BIN))
-	@BUILD=$(BUILD) tests/run $(sort $(filter $(BUILD)/tests/unit/$(or $(T),%)%,$(TEST_BIN)))
+	@BUILD=$(BUILD) tests/run $(sort $(filter $(BUILD)/tests/unit/$(T)%,$(TEST_BIN)))
 
 # all C tests under sanitizers: make sanitized SAN=address,undefined or SAN=thread (then only the
 # threaded ones: those whose name says so in tests/threaded)
