@@ -38,7 +38,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Icommon -I$(GEN) $(call pkg,--cflags,$(PKGS) $(DAEMON_PKGS)) \
             -DTARSC_VERSION='"$(VERSION)"'
 CFLAGS ?= -O2 -g
-CFLAGS += -std=c11 -fPIC -pthread $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+CFLAGS += -std=c11 -fPIC -fno-semantic-interposition -pthread $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 LDFLAGS += -pthread $(if $(SAN),-fsanitize=$(SAN))
 LDLIBS := $(call pkg,--libs,$(PKGS)) -lm
 DAEMON_LDLIBS := $(call pkg,--libs,$(DAEMON_PKGS)) $(LDLIBS)

@@ -54,7 +54,8 @@ static void count(struct es_client *client, uint64_t *counter)
 void client_problem(struct es_client *client, const char *text)
 {
     pthread_mutex_lock(&client->mutex);
-    snprintf(client->stats.last_problem, sizeof client->stats.last_problem, "%s", text);
+    snprintf(client->stats.last_problem, sizeof client->stats.last_problem, "%.*s",
+             (int)sizeof client->stats.last_problem - 1, text);
     pthread_mutex_unlock(&client->mutex);
 }
 

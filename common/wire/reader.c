@@ -41,7 +41,7 @@ bool tars_reader_explain(const struct tars_reader *r, struct tars_error *error)
                      (size_t)(r->at - r->begin), texts[r->error]);
 }
 
-static size_t left(const struct tars_reader *r)
+static inline size_t left(const struct tars_reader *r)
 {
     return (size_t)(r->end - r->at);
 }
@@ -53,7 +53,7 @@ static bool no_head(struct tars_reader *r)
 }
 
 /* The head at the cursor, which stays where it is. */
-static bool peek_head(struct tars_reader *r, struct head *h)
+static inline bool peek_head(struct tars_reader *r, struct head *h)
 {
     if (left(r) < 1)
         return no_head(r);
@@ -70,45 +70,50 @@ static bool peek_head(struct tars_reader *r, struct head *h)
     return true;
 }
 
-static uint64_t get_be(const uint8_t *p, int bytes)
+/* Compilers make one load of each of these. */
+static inline uint32_t get_be32(const uint8_t *p)
 {
-    uint64_t v = 0;
-    for (int i = 0; i < bytes; i++)
-        v = v << 8 | p[i];
-    return v;
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t get_be64(const uint8_t *p)
+{
+    return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
 }
 
 /* Bytes of an integer's payload, or -1 for a type that is no integer. */
-static int integer_size(uint8_t type)
+static inline int integer_size(uint8_t type)
 {
     static const int8_t sizes[16] = {1, 2, 4, 8, -1, -1, -1, -1, -1, -1, -1, -1, 0, -1, -1, -1};
     return sizes[type];
 }
 
-static int64_t sign_extend(uint64_t v, int bytes)
+static inline int64_t get_integer(const uint8_t *p, int bytes)
 {
     switch (bytes) {
+    case 0:
+        return 0;
     case 1:
-        return (int8_t)v;
+        return (int8_t)p[0];
     case 2:
-        return (int16_t)v;
+        return (int16_t)(p[0] << 8 | p[1]);
     case 4:
-        return (int32_t)v;
+        return (int32_t)get_be32(p);
     default:
-        return (int64_t)v;
+        return (int64_t)get_be64(p);
     }
 }
 
 /* An integer payload of the given type behind its head. */
-static bool take_integer(struct tars_reader *r, uint8_t tag, uint8_t type, int max_bytes,
-                         int64_t *v)
+static inline bool take_integer(struct tars_reader *r, uint8_t tag, uint8_t type, int max_bytes,
+                                int64_t *v)
 {
     int bytes = integer_size(type);
     if (bytes < 0 || bytes > max_bytes)
         return tars_reader_fail(r, TARS_WIRE_BAD_TYPE, tag);
     if (left(r) < (size_t)bytes)
         return tars_reader_fail(r, TARS_WIRE_TRUNCATED, tag);
-    *v = bytes ? sign_extend(get_be(r->at, bytes), bytes) : 0;
+    *v = get_integer(r->at, bytes);
     r->at += bytes;
     return true;
 }
@@ -143,7 +148,7 @@ static bool take_string_len(struct tars_reader *r, uint8_t tag, uint8_t type, si
     size_t bytes = type == TARS_WIRE_STRING1 ? 1 : 4;
     if (left(r) < bytes)
         return tars_reader_fail(r, TARS_WIRE_TRUNCATED, tag);
-    *len = (size_t)get_be(r->at, (int)bytes);
+    *len = bytes == 1 ? *r->at : get_be32(r->at);
     r->at += bytes;
     if (*len > TARS_WIRE_MAX_STRING || *len > left(r))
         return tars_reader_fail(r, TARS_WIRE_BAD_SIZE, tag);
@@ -274,8 +279,8 @@ static enum tars_found absent(struct tars_reader *r, uint8_t tag, bool required)
     return TARS_FOUND_ERROR;
 }
 
-/* Finds the field and consumes its head. Tars protocol: fields stand in ascending tag order. */
-static enum tars_found find(struct tars_reader *r, uint8_t tag, bool required, uint8_t *type)
+/* Tars protocol: fields stand in ascending tag order. */
+static enum tars_found search(struct tars_reader *r, uint8_t tag, bool required, uint8_t *type)
 {
     struct head h;
     if (r->error != TARS_WIRE_OK)
@@ -296,9 +301,21 @@ static enum tars_found find(struct tars_reader *r, uint8_t tag, bool required, u
     return absent(r, tag, required);
 }
 
+/* Finds the field and consumes its head. Most often it is the very next, with a head of one byte.
+ */
+static inline enum tars_found find(struct tars_reader *r, uint8_t tag, bool required, uint8_t *type)
+{
+    uint8_t head = r->at < r->end ? *r->at : TARS_WIRE_STRUCT_END;
+    *type = head & 0x0f;
+    if (head >> 4 != tag || tag == 15 || *type == TARS_WIRE_STRUCT_END || r->error != TARS_WIRE_OK)
+        return search(r, tag, required, type);
+    r->at++;
+    return TARS_FOUND;
+}
+
 /* An integer field of at most `max_bytes`; *v is left alone when it is absent. */
-static enum tars_found read_integer(struct tars_reader *r, uint8_t tag, bool required,
-                                    int max_bytes, int64_t *v)
+static inline enum tars_found read_integer(struct tars_reader *r, uint8_t tag, bool required,
+                                           int max_bytes, int64_t *v)
 {
     uint8_t type;
     enum tars_found found = find(r, tag, required, &type);
@@ -360,7 +377,7 @@ static bool take_float(struct tars_reader *r, uint8_t tag, float *v)
 {
     if (left(r) < 4)
         return tars_reader_fail(r, TARS_WIRE_TRUNCATED, tag);
-    uint32_t bits = (uint32_t)get_be(r->at, 4);
+    uint32_t bits = get_be32(r->at);
     memcpy(v, &bits, sizeof *v);
     r->at += 4;
     return true;
@@ -370,7 +387,7 @@ static bool take_double(struct tars_reader *r, uint8_t tag, double *v)
 {
     if (left(r) < 8)
         return tars_reader_fail(r, TARS_WIRE_TRUNCATED, tag);
-    uint64_t bits = get_be(r->at, 8);
+    uint64_t bits = get_be64(r->at);
     memcpy(v, &bits, sizeof *v);
     r->at += 8;
     return true;

@@ -27,23 +27,28 @@ static void grow(struct tars_writer *w, size_t more)
     w->cap = cap;
 }
 
-uint8_t *tars_writer_reserve(struct tars_writer *w, size_t more)
+static inline uint8_t *reserve(struct tars_writer *w, size_t more)
 {
     if (w->cap - w->len < more)
         grow(w, more);
     return w->at + w->len;
 }
 
+uint8_t *tars_writer_reserve(struct tars_writer *w, size_t more)
+{
+    return reserve(w, more);
+}
+
 void tars_writer_append(struct tars_writer *w, const void *bytes, size_t len)
 {
     if (len == 0)
         return;
-    memcpy(tars_writer_reserve(w, len), bytes, len);
+    memcpy(reserve(w, len), bytes, len);
     w->len += len;
 }
 
 /* Tags below 15 share a byte with the type; larger ones follow it. */
-static uint8_t *put_head(uint8_t *p, uint8_t tag, enum tars_wire_type type)
+static inline uint8_t *put_head(uint8_t *p, uint8_t tag, enum tars_wire_type type)
 {
     if (tag < 15) {
         *p++ = (uint8_t)((unsigned)tag << 4 | (unsigned)type);
@@ -54,11 +59,32 @@ static uint8_t *put_head(uint8_t *p, uint8_t tag, enum tars_wire_type type)
     return p;
 }
 
-static uint8_t *put_be(uint8_t *p, uint64_t v, int bytes)
+/* Compilers make one store of each of these. */
+static inline uint8_t *put_be8(uint8_t *p, uint64_t v)
 {
-    for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8)
-        *p++ = (uint8_t)(v >> shift);
-    return p;
+    p[0] = (uint8_t)v;
+    return p + 1;
+}
+
+static inline uint8_t *put_be16(uint8_t *p, uint64_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+    return p + 2;
+}
+
+static inline uint8_t *put_be32(uint8_t *p, uint64_t v)
+{
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
+    return p + 4;
+}
+
+static inline uint8_t *put_be64(uint8_t *p, uint64_t v)
+{
+    return put_be32(put_be32(p, v >> 32), v);
 }
 
 /* The smallest type that holds the value: Tars protocol, canonical encoding. */
@@ -67,17 +93,17 @@ static uint8_t *put_integer(uint8_t *p, uint8_t tag, int64_t v)
     if (v == 0)
         return put_head(p, tag, TARS_WIRE_ZERO);
     if (v >= INT8_MIN && v <= INT8_MAX)
-        return put_be(put_head(p, tag, TARS_WIRE_INT1), (uint64_t)v, 1);
+        return put_be8(put_head(p, tag, TARS_WIRE_INT1), (uint64_t)v);
     if (v >= INT16_MIN && v <= INT16_MAX)
-        return put_be(put_head(p, tag, TARS_WIRE_INT2), (uint64_t)v, 2);
+        return put_be16(put_head(p, tag, TARS_WIRE_INT2), (uint64_t)v);
     if (v >= INT32_MIN && v <= INT32_MAX)
-        return put_be(put_head(p, tag, TARS_WIRE_INT4), (uint64_t)v, 4);
-    return put_be(put_head(p, tag, TARS_WIRE_INT8), (uint64_t)v, 8);
+        return put_be32(put_head(p, tag, TARS_WIRE_INT4), (uint64_t)v);
+    return put_be64(put_head(p, tag, TARS_WIRE_INT8), (uint64_t)v);
 }
 
 void tars_write_int64(struct tars_writer *w, uint8_t tag, int64_t v)
 {
-    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + 8);
+    uint8_t *p = reserve(w, HEAD_MAX + 8);
     w->len += (size_t)(put_integer(p, tag, v) - p);
 }
 
@@ -120,26 +146,26 @@ void tars_write_float(struct tars_writer *w, uint8_t tag, float v)
 {
     uint32_t bits;
     memcpy(&bits, &v, sizeof bits);
-    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + sizeof bits);
-    w->len += (size_t)(put_be(put_head(p, tag, TARS_WIRE_FLOAT), bits, 4) - p);
+    uint8_t *p = reserve(w, HEAD_MAX + sizeof bits);
+    w->len += (size_t)(put_be32(put_head(p, tag, TARS_WIRE_FLOAT), bits) - p);
 }
 
 void tars_write_double(struct tars_writer *w, uint8_t tag, double v)
 {
     uint64_t bits;
     memcpy(&bits, &v, sizeof bits);
-    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + sizeof bits);
-    w->len += (size_t)(put_be(put_head(p, tag, TARS_WIRE_DOUBLE), bits, 8) - p);
+    uint8_t *p = reserve(w, HEAD_MAX + sizeof bits);
+    w->len += (size_t)(put_be64(put_head(p, tag, TARS_WIRE_DOUBLE), bits) - p);
 }
 
 void tars_write_str(struct tars_writer *w, uint8_t tag, struct tars_str v)
 {
-    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + 4 + v.len);
+    uint8_t *p = reserve(w, HEAD_MAX + 4 + v.len);
     uint8_t *at = p;
     if (v.len <= UINT8_MAX)
-        at = put_be(put_head(at, tag, TARS_WIRE_STRING1), v.len, 1);
+        at = put_be8(put_head(at, tag, TARS_WIRE_STRING1), v.len);
     else
-        at = put_be(put_head(at, tag, TARS_WIRE_STRING4), v.len, 4);
+        at = put_be32(put_head(at, tag, TARS_WIRE_STRING4), v.len);
     if (v.len)
         memcpy(at, v.at, v.len);
     w->len += (size_t)(at - p) + v.len;
@@ -147,7 +173,7 @@ void tars_write_str(struct tars_writer *w, uint8_t tag, struct tars_str v)
 
 void tars_write_bytes(struct tars_writer *w, uint8_t tag, struct tars_str v)
 {
-    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + 1 + 9 + v.len);
+    uint8_t *p = reserve(w, HEAD_MAX + 1 + 9 + v.len);
     uint8_t *at = put_head(p, tag, TARS_WIRE_SIMPLE_LIST);
     at = put_head(at, 0, TARS_WIRE_INT1);
     at = put_integer(at, 0, (int64_t)v.len);
@@ -159,7 +185,7 @@ void tars_write_bytes(struct tars_writer *w, uint8_t tag, struct tars_str v)
 static void put_container(struct tars_writer *w, uint8_t tag, enum tars_wire_type type,
                           size_t count)
 {
-    uint8_t *p = tars_writer_reserve(w, HEAD_MAX + 9);
+    uint8_t *p = reserve(w, HEAD_MAX + 9);
     w->len += (size_t)(put_integer(put_head(p, tag, type), 0, (int64_t)count) - p);
 }
 
@@ -175,13 +201,13 @@ void tars_write_map(struct tars_writer *w, uint8_t tag, size_t count)
 
 void tars_write_struct_begin(struct tars_writer *w, uint8_t tag)
 {
-    uint8_t *p = tars_writer_reserve(w, HEAD_MAX);
+    uint8_t *p = reserve(w, HEAD_MAX);
     w->len += (size_t)(put_head(p, tag, TARS_WIRE_STRUCT_BEGIN) - p);
 }
 
 void tars_write_struct_end(struct tars_writer *w)
 {
-    *tars_writer_reserve(w, 1) = TARS_WIRE_STRUCT_END;
+    *reserve(w, 1) = TARS_WIRE_STRUCT_END;
     w->len++;
 }
 
