@@ -87,7 +87,6 @@ start() {
     shift
     "$@" </dev/null >>"$work/$name.log" 2>&1 &
     pid=$!
-    disown "$pid" # a shell says when one of its jobs is killed; here that is part of a test
     started+=("$pid")
 }
 
@@ -95,16 +94,26 @@ listens() {
     grep -qiE "$(printf ':%04X [0-9A-F:]+ 0A' "$1")" /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# until_true SECONDS COMMAND...: tries ten times a second.
+# until_true SECONDS COMMAND...: tries again and again.
 until_true() {
-    local left=$(($1 * 10))
+    local end
+    end=$(($(now_ms) + $1 * 1000))
     shift
     until "$@" >/dev/null 2>&1; do
-        left=$((left - 1))
-        [ $left -gt 0 ] || return 1
-        sleep 0.1
+        [ "$(now_ms)" -lt $end ] || return 1
+        sleep 0.05
     done
 }
+
+now_ms() {
+    echo "${EPOCHREALTIME/[.,]/}" | sed 's/...$//'
+}
+
+# kill_hard PID...: as if the power went, without bash's word on it.
+kill_hard() {
+    kill -9 "$@"
+    wait "$@"
+} 2>/dev/null
 
 wait_listen() {
     until_true 30 listens "$1"
@@ -169,7 +178,9 @@ classpath() {
     echo "$peers/java/target/classes:$(cat "$peers/java/classpath")"
 }
 
-# serve KIND NAME: runs the peer (node, java or c) with $work/NAME.conf; its process is in $pid.
+# serve KIND NAME: runs the peer (node, java or c) with $work/NAME.conf; its process is in
+# ${process[NAME]}.
+declare -A process
 serve() {
     case $1 in
     node) NAME=$2 start "$2" node "$peers/node/server.js" "$work/$2.conf" ;;
@@ -178,6 +189,7 @@ serve() {
         ;;
     c) NAME=$2 start "$2" "$BUILD/tests/interop/server" --config="$work/$2.conf" ;;
     esac
+    process[$2]=$pid
 }
 
 # ---- peers as clients ---------------------------------------------------------------------------
@@ -228,7 +240,7 @@ tell() {
 
 # ---- our registry -------------------------------------------------------------------------------
 
-# suite: `tarsc up` in a folder and on ports of its own; sets $locator.
+# suite: `tarsc up` in a folder and on ports of its own; sets $locator and $store_url.
 suite() {
     local offset
     while :; do
@@ -236,6 +248,7 @@ suite() {
         # 17890 and 17891 are the registry's, 9200 the store's
         ! port_taken $((17890 + offset)) && ! port_taken $((17891 + offset)) && break
     done
+    store_url=http://127.0.0.1:$((9200 + offset))
     start suite "$BUILD/bin/tarsc" up --data "$work/suite" --port-offset "$offset"
     suite_pid=$pid
     wait_listen $((17890 + offset)) && wait_listen $((17891 + offset)) ||
@@ -243,20 +256,52 @@ suite() {
     locator="tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p $((17890 + offset)) -t 60000"
 }
 
-# register NAME NODE SERVER INTERVAL_MS PORT: reports Interop.SERVER's TypesObj on NODE at
-# 127.0.0.1:PORT as tarscli would; the reporter's process is in ${reporter[NAME]}.
+# register NAME NODE SERVER INTERVAL_MS PORT: reports Interop.SERVER's TypesObj on NODE, at PORT of
+# $HOST or 127.0.0.1 and in the set $SET, as tarscli would; the reporter's process is in
+# ${reporter[NAME]}.
 declare -A reporter
 register() {
     start "register-$1" "$BUILD/tests/interop/register" "$locator" "$2" "Interop.$3" "$4" \
-        "Interop.$3.TypesObj=tcp -h 127.0.0.1 -p $5 -t 60000"
+        "Interop.$3.TypesObj=tcp -h ${HOST:-127.0.0.1} -p $5 -t 60000"
     reporter[$1]=$pid
 }
 
-# found OBJECT: the registry's active and inactive endpoints, "127.0.0.1:1,127.0.0.1:2 -".
+# unregister NAME: the reporter says onPrestop and ends.
+unregister() {
+    kill -TERM "${reporter[$1]}" && wait "${reporter[$1]}"
+}
+
+# call OBJECT FUNCTION [JSON] [ARGUMENT...]: tarsc call, given nothing but the locator.
+call() {
+    local object=$1 function=$2 json=${3:-"{}"}
+    shift 2
+    [ $# -eq 0 ] || shift
+    "$BUILD/bin/tarsc" call --locator "$locator" "$@" "$object" "$function" "$json"
+}
+
+# endpoints: "127.0.0.1:1,127.0.0.1:2", or "-", from the JSON of a list on standard input.
+endpoints() {
+    local list
+    list=$(grep -o '"host":"[^"]*","port":[0-9]*' | sed 's/"host":"//; s/","port"//' | sort | paste -sd,)
+    echo "${list:--}"
+}
+
+# found OBJECT: the registry's active and inactive endpoints.
 found() {
-    node "$peers/node/find.js" "$locator" "$1" 2>/dev/null | sed -n 's/^findObjectById4Any 0 //p'
+    local answer
+    answer=$(call tars.tarsregistry.QueryObj findObjectById4Any "{\"id\":\"$1\"}" 2>&1) || echo "$answer"
+    echo "$(endpoints <<<"${answer%%\"inactiveEp\"*}") $(endpoints <<<"${answer#*\"inactiveEp\"}")"
 }
 
 finds() {
     [ "$(found "$1")" = "$2" ]
+}
+
+# check_finds SECONDS BEHAVIOUR OBJECT WANTED: within so many seconds that is what is found.
+check_finds() {
+    if until_true "$1" finds "$3" "$4"; then
+        ok "$2"
+    else
+        not_ok "$2" "wanted $4, found $(found "$3"); $(tail -n 3 "$work"/register-*.log)"
+    fi
 }

@@ -140,6 +140,22 @@ static void set(struct caller *c, const char *setting)
         c->options.one_way = atoi(value) != 0;
 }
 
+/* REFRESH in the environment is how often it asks the registry, ms. */
+static struct tars_client *client_new(const char *locator)
+{
+    const char *refresh = getenv("REFRESH");
+    struct tars_conf *conf = tars_conf_new();
+    struct tars_client *client;
+
+    if (*locator)
+        tars_conf_set(conf, "/tars/application/client<locator>", locator);
+    if (refresh)
+        tars_conf_set(conf, "/tars/application/client<refresh-endpoint-interval>", refresh);
+    client = tars_client_new_conf(conf);
+    tars_conf_free(conf);
+    return client;
+}
+
 int main(int argc, char **argv)
 {
     struct caller c = {.options = {.timeout_ms = 3000}};
@@ -151,7 +167,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: client OBJECT [LOCATOR]\n");
         return 2;
     }
-    c.client = tars_client_new(argc > 2 && argv[2][0] ? argv[2] : NULL);
+    c.client = client_new(argc > 2 ? argv[2] : "");
     c.proxy = tars_proxy_get(c.client, argv[1]);
     c.arena = tars_arena_new(0);
     while ((len = getline(&line, &size, stdin)) > 0) {

@@ -3,7 +3,7 @@
  * Does for a server what K8STARS' tarscli does in its pod: register LOCATOR NODE APP.SERVER
  * INTERVAL_MS OBJECT=ENDPOINT... registers it as activating, reports it active at once and then
  * every interval, and takes it out on SIGTERM. Prints a line per step; SIGUSR1 reports inactive
- * once and from then on.
+ * once and from then on. SET in the environment is the set "name.area.group" it belongs to.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -54,6 +54,7 @@ static bool start(const struct server *s, char **adapters, size_t count)
     req.adapters.len = count;
     req.state = tars_str("activating");
     req.version = tars_str("1.0");
+    req.set_id = tars_str(getenv("SET"));
     return said("onStartup", k8stars_tarsregistry_on_startup(s->registry, &req));
 }
 

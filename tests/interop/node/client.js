@@ -23,6 +23,9 @@ function proxy() {
         if (process.argv[3]) own.setProperty('locator', process.argv[3]);
         own.setProperty('timeout', settings.timeout);
         proxies.set(key, own.stringToProxy(TypesProxy, settings.object));
+        // Tars.js asks the registry once a minute and has no setting for that.
+        const { _manager: manager } = proxies.get(key)._worker;
+        if (process.env.REFRESH) manager._iRefreshInterval = Number(process.env.REFRESH);
     }
     const p = proxies.get(key);
     p._worker.version = settings.version;
