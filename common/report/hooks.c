@@ -2,6 +2,7 @@
 #include "rpc/hooks.h"
 
 #include "report/client.h"
+#include "report/log.h"
 #include "report/notify.h"
 #include "report/server.h"
 
@@ -18,6 +19,8 @@ const struct rpc_hooks rpc_hooks = {
     .server_stopped = report_server_stopped,
     .server_free = report_server_free,
     .server_call = report_server_call,
+    .dyeing_key = report_server_dyeing_key,
+    .client_trace = report_log_traced_call,
     .server_command = report_notify_command,
     .server_metrics = report_server_metrics,
 };

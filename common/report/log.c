@@ -17,7 +17,7 @@
 
 #define SERVER "/tars/application/server"
 
-enum { TIME_BYTES = 24, LOG_MAX_FILES = 1000 };
+enum { TIME_BYTES = 24, LOG_MAX_FILES = 1000, TRACER_BYTES = 512 };
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR", "NONE"};
 
@@ -214,23 +214,48 @@ void report_log_dyed(struct report_server *report, const struct rpc_server_call 
     tars_writer_free(&line);
 }
 
-void report_log_trace(struct report_server *report, const struct rpc_server_call *call,
-                      struct tars_str key)
+/* Each entry of a batch is one line. */
+static void log_trace_lines(struct report_server *report, const struct tars_writer *lines)
 {
-    struct tars_writer lines;
-    char *us = xasprintf("%s.%s", report->id.app, report->id.server);
-    struct tars_str rest;
+    struct tars_str rest = tars_str_n(lines->at, lines->len);
 
-    tars_writer_init(&lines);
-    report_trace_lines(call, key, us, report->trace_kb, clock_wall_ms(), &lines);
-    /* Each entry of a batch is one line. */
-    for (rest = tars_str_n(lines.at, lines.len); rest.len > 0;) {
+    while (rest.len > 0) {
         const char *end = memchr(rest.at, '\n', rest.len);
         size_t len = end ? (size_t)(end - rest.at) + 1 : rest.len;
 
         report_log_day(report, tars_str(REPORT_TRACE_LOG), tars_str_n(rest.at, len));
         rest = tars_str_n(rest.at + len, rest.len - len);
     }
+}
+
+static struct report_tracer tracer_of(const struct report_server *report, char us[TRACER_BYTES])
+{
+    snprintf(us, TRACER_BYTES, "%s.%s", report->id.app, report->id.server);
+    return (struct report_tracer){us, report->trace_kb, clock_wall_ms()};
+}
+
+void report_log_trace(struct report_server *report, const struct rpc_server_call *call,
+                      struct tars_str key)
+{
+    char us[TRACER_BYTES];
+    struct report_tracer tracer = tracer_of(report, us);
+    struct tars_writer lines;
+
+    tars_writer_init(&lines);
+    report_trace_served(&tracer, call, key, &lines);
+    log_trace_lines(report, &lines);
     tars_writer_free(&lines);
-    free(us);
+}
+
+void report_log_traced_call(void *arg, const struct rpc_traced_call *call)
+{
+    struct report_server *report = arg;
+    char us[TRACER_BYTES];
+    struct report_tracer tracer = tracer_of(report, us);
+    struct tars_writer line;
+
+    tars_writer_init(&line);
+    report_trace_called(&tracer, call, &line);
+    log_trace_lines(report, &line);
+    tars_writer_free(&line);
 }

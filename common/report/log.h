@@ -26,4 +26,7 @@ const char *report_log_level_name(enum tars_log_level level);
 /* Sets the level and remembers it for the next start. */
 void report_log_keep_level(struct report_server *report, enum tars_log_level level);
 
+/* A line for one end of a traced call of the server's own client; for the table of hooks. */
+void report_log_traced_call(void *report, const struct rpc_traced_call *call);
+
 #endif

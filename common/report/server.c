@@ -310,8 +310,9 @@ void report_server_metrics(void *arg,
 
 /* Tars protocol: a dyed call carries its key; one that an administrator chose is found by the
  * routing key that it carries. */
-static struct tars_str dyeing_key(struct report_server *report, const struct tars_call *call)
+struct tars_str report_server_dyeing_key(void *arg, const struct tars_call *call)
 {
+    struct report_server *report = arg;
     struct tars_str key;
 
     if (tars_call_message_type(call) & MESSAGE_DYED) {
@@ -337,7 +338,7 @@ void report_server_call(void *arg, const struct rpc_server_call *call)
         if (key.len > 0)
             report_log_trace(report, call, key);
     }
-    key = dyeing_key(report, call->call);
+    key = report_server_dyeing_key(report, call->call);
     if (key.len > 0)
         report_log_dyed(report, call, key);
 }

@@ -67,5 +67,6 @@ void report_server_metrics(void *report,
                                         double value),
                            void *user);
 void report_server_call(void *report, const struct rpc_server_call *call);
+struct tars_str report_server_dyeing_key(void *report, const struct tars_call *call);
 
 #endif

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Lines of the trace log for calls that carry a trace key: one for a request's arrival, one for its
- * answer. "2026-01-31 12:00:00|f.1-abc|p1|*|sr||Demo.ShapeServer|area|1795305236280|0|eyJ..|"
+ * Lines of the trace log for calls that carry a trace key: for a call that was served, one for the
+ * request's arrival ("sr") and one for its answer ("ss"); for a call that was made, one when it is
+ * sent ("cs") and one when it has ended ("cr").
+ *
+ *   2026-01-31 12:00:00|f.1-abc|p1|*|sr||Demo.ShapeServer|area|1795305236280|0|eyJ..|
  */
 #ifndef REPORT_TRACE_H
 #define REPORT_TRACE_H
@@ -10,11 +13,19 @@
 
 #define REPORT_TRACE_LOG "_t_trace_"
 
-/*
- * Appends both lines, each with its newline. `key` is what the caller sent ("trace|span"), `us` is
- * "App.Server", `max_kb` the process' own limit for logged parameters (the trace may ask for more).
- */
-void report_trace_lines(const struct rpc_server_call *call, struct tars_str key, const char *us,
-                        size_t max_kb, int64_t now_ms, struct tars_writer *lines);
+/* Who writes lines, and when. */
+struct report_tracer {
+    const char *us; /* "App.Server" */
+    size_t max_kb;  /* our own limit for logged parameters; a trace may ask for more */
+    int64_t now_ms;
+};
+
+/* Both lines of a call that was served, each with its newline. `key` is what the caller sent
+ * ("trace|span"). Nothing for a key that is none. */
+void report_trace_served(const struct report_tracer *tracer, const struct rpc_server_call *call,
+                         struct tars_str key, struct tars_writer *lines);
+/* The line of one end of a call that was made. */
+void report_trace_called(const struct report_tracer *tracer, const struct rpc_traced_call *call,
+                         struct tars_writer *line);
 
 #endif

@@ -17,6 +17,7 @@
 #include "rpc/resolver.h"
 
 struct event;
+struct tars_server;
 
 enum rpc_client_life { RPC_CLIENT_OPEN = 0, RPC_CLIENT_CLOSING, RPC_CLIENT_CLOSED };
 
@@ -41,8 +42,9 @@ struct tars_client {
     struct event *made_here_event;
     struct loop_timer keep_alive;
 
-    _Atomic int life;       /* enum rpc_client_life, set by the loop */
-    _Atomic(void *) report; /* of rpc_hooks; NULL: nothing is reported */
+    _Atomic int life;                 /* enum rpc_client_life, set by the loop */
+    const struct tars_server *server; /* whose client it is; NULL: nobody's */
+    _Atomic(void *) report;           /* of rpc_hooks; NULL: nothing is reported */
 };
 
 /* With settings that were read before (taken over), on a loop of its own when `base` is NULL.

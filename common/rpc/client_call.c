@@ -19,5 +19,6 @@ void rpc_call_free(struct rpc_call *call)
 {
     tars_writer_free(&call->tail);
     free(call->early_reason);
+    free(call->trace);
     free(call);
 }

@@ -15,6 +15,7 @@
 #include "rpc/packet.h"
 
 struct rpc_call;
+struct rpc_trace;
 struct rpc_connection;
 struct rpc_node;
 
@@ -55,6 +56,7 @@ struct rpc_call {
     uint32_t hash;
     struct tars_str function; /* lies behind the struct */
     struct tars_writer tail;  /* the request behind its id */
+    struct rpc_trace *trace;  /* that it belongs to; NULL: none */
     int64_t started_us;
 
     int32_t id;        /* SENT */

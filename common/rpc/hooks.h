@@ -23,6 +23,17 @@ struct rpc_client_call {
     bool one_way;
 };
 
+/* One end of a traced call: before it is sent, and when it has ended. Valid during the hook. */
+struct rpc_traced_call {
+    const char *key; /* "trace|span|parent" */
+    struct tars_str object, name;
+    const struct tars_function *function; /* NULL: without an interface, then `args` is, too */
+    const void *args;                     /* its answer's values when it ended well */
+    size_t body_bytes;                    /* of the parameters, encoded */
+    bool ended;
+    int32_t ret;
+};
+
 /* A call that a server answered or dropped. `call` and the slices are valid during the hook. */
 struct rpc_server_call {
     const struct tars_call *call;
@@ -72,6 +83,10 @@ struct rpc_hooks {
     void (*server_free)(void *report);
     /* Each call that ended, AdminObj's left out; on the worker of the call. Must not block. */
     void (*server_call)(void *report, const struct rpc_server_call *call);
+    /* The key by which a call that is being handled is dyed; empty: it is not. Any thread. */
+    struct tars_str (*dyeing_key)(void *report, const struct tars_call *call);
+    /* A traced call of the server's own client. Any thread; must not block. */
+    void (*client_trace)(void *report, const struct rpc_traced_call *call);
     /* Each text that AdminObj's notify got, before it is run. */
     void (*server_command)(void *report, struct tars_str command);
     /* Part of tars_server_metrics. */

@@ -13,7 +13,9 @@
 
 #include "base/clock.h"
 #include "base/xmalloc.h"
+#include "rpc/handed_on.h"
 #include "rpc/proxy.h"
+#include "rpc/server_call.h"
 
 /* Beyond its timeout a blocked thread waits this long for a loop that does not turn. */
 enum { LOOP_GRACE_MS = 5000 };
@@ -69,14 +71,16 @@ static struct tars_str_map with_pair(const struct tars_str_map *map, struct tars
     return more;
 }
 
-/* Tars protocol: calls to the framework say from which node they come; a caller in a set says so.
- */
+/* Tars protocol: calls to the framework say from which node they come; a caller in a set says so;
+ * a call made for another one carries on its keys and cookies. */
 static void write_tail(struct rpc_call *call, const struct tars_proxy *p,
                        const struct tars_call_options *o, struct tars_str body)
 {
     const struct rpc_client_conf *conf = &p->client->conf;
     size_t contexts = o->context ? o->context->len : 0, statuses = o->status ? o->status->len : 0;
-    struct tars_str_pair *pairs = xcalloc(contexts + statuses + 2, sizeof *pairs);
+    const struct tars_call *parent = o->parent ? o->parent : server_call_current();
+    struct tars_str_pair *pairs = xcalloc(contexts + statuses + 2 + rpc_handed_on_max(parent),
+                                          sizeof *pairs);
     struct rpc_request request = {
         .servant = tars_str(p->object),
         .function = call->function,
@@ -89,6 +93,7 @@ static void write_tail(struct rpc_call *call, const struct tars_proxy *p,
     request.status = with_pair(o->status, pairs + contexts + 1, RPC_STATUS_SETNAME, conf->set);
     if (conf->set)
         call->message_type |= RPC_MESSAGE_SET;
+    rpc_hand_on(parent, call, &request.status);
     rpc_request_write_tail(&call->tail, &request);
     free(pairs);
 }
@@ -160,6 +165,7 @@ static void post_typed(struct rpc_call *call, const struct tars_function *functi
     if (!call->early_code) {
         tars_args_write_request(function, call->version, args, &body);
         write_tail(call, call->proxy, o, tars_str_n(body.at, body.len));
+        rpc_trace_line(call, function, args, body.len, false, 0);
     }
     tars_writer_free(&body);
     rpc_client_post(call->proxy->client, call);
@@ -167,8 +173,10 @@ static void post_typed(struct rpc_call *call, const struct tars_function *functi
 
 static void post_raw(struct rpc_call *call, struct tars_str body, const struct tars_call_options *o)
 {
-    if (!call->early_code)
+    if (!call->early_code) {
         write_tail(call, call->proxy, o, body);
+        rpc_trace_line(call, NULL, NULL, 0, false, 0);
+    }
     rpc_client_post(call->proxy->client, call);
 }
 
@@ -219,6 +227,16 @@ static void read_values(const struct tars_proxy *p, const struct tars_function *
              "calling %s %s: the answer cannot be read: %.150s", p->object, f->name, error.text);
 }
 
+/* Tars protocol: nobody sees the end of a one-way call. */
+static void trace_end(const struct rpc_call *call, const struct tars_function *function,
+                      const void *args, const struct rpc_response *response,
+                      const struct tars_result *result)
+{
+    if (!call->one_way)
+        rpc_trace_line(call, result->error ? NULL : function, args,
+                       response ? response->body.len : 0, true, result->error);
+}
+
 /* ---- asynchronous, typed -------------------------------------------------------------------- */
 
 struct typed_call {
@@ -235,13 +253,16 @@ static int32_t finish_typed(struct rpc_call *call, struct tars_result *result,
     struct tars_arena *arena = call->proxy->client->values;
     void *args;
 
-    if (!t->callback)
+    if (!t->callback) {
+        trace_end(call, NULL, NULL, response, result);
         return result->error;
+    }
     tars_arena_reset(arena);
     args = tars_arena_alloc(arena, t->of->args_size ? t->of->args_size : 1);
     tars_args_init(t->of, args);
     if (response && result->error == 0)
         read_values(call->proxy, t->of, call->version, response->body, arena, args, result);
+    trace_end(call, t->of, args, response, result);
     t->of->deliver(t->callback, t->user, result, args);
     return result->error;
 }
@@ -276,6 +297,7 @@ static int32_t finish_raw(struct rpc_call *call, struct tars_result *result,
 {
     struct raw_call *r = (struct raw_call *)call;
 
+    trace_end(call, NULL, NULL, response, result);
     if (r->callback)
         r->callback(r->user, result, response ? response->body : tars_str(NULL));
     return result->error;
@@ -463,6 +485,9 @@ struct tars_result tars_proxy_call(struct tars_proxy *p, const struct tars_funct
     result = b->result;
     if (result.error == 0 && !b->call.one_way)
         read_values(p, function, version, b->body, arena, args, &result);
+    if (!b->call.one_way)
+        rpc_trace_line(&b->call, result.error ? NULL : function, args, b->body.len, true,
+                       result.error);
     free_blocking(b);
     return result;
 }
@@ -488,6 +513,8 @@ struct tars_result tars_proxy_call_raw_blocking(struct tars_proxy *p, const char
     result = b->result;
     if (answer && arena)
         *answer = b->body;
+    if (!b->call.one_way)
+        rpc_trace_line(&b->call, NULL, NULL, 0, true, result.error);
     free_blocking(b);
     return result;
 }

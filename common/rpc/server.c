@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "rpc/client.h"
 #include "rpc/hooks.h"
 #include "rpc/server_worker.h"
 
@@ -346,8 +347,10 @@ struct event_base *tars_server_base(struct tars_server *s)
 struct tars_client *tars_server_client(struct tars_server *s)
 {
     pthread_mutex_lock(&s->client_lock);
-    if (!s->client)
+    if (!s->client) {
         s->client = tars_client_new_conf(s->conf);
+        s->client->server = s;
+    }
     pthread_mutex_unlock(&s->client_lock);
     return s->client;
 }

@@ -370,6 +370,15 @@ static bool run_fast(struct tars_call *call, const struct server_servant *servan
     return call->state != SERVER_CALL_RUNNING;
 }
 
+/* Calls that a handler makes belong to the call it handles, without a word of it. It is known by
+ * the thread alone: stubs have no server at hand. */
+static _Thread_local const struct tars_call *current;
+
+const struct tars_call *server_call_current(void)
+{
+    return current;
+}
+
 static void dispatch(struct tars_call *call)
 {
     const struct server_servant *servant = call->adapter->servant;
@@ -407,7 +416,9 @@ static void run(struct tars_call *call, int64_t arrived_us)
     struct server_worker *w = call->worker;
     call->arrived_us = arrived_us;
     call->begun_us = w->now_us;
+    current = call;
     dispatch(call);
+    current = NULL;
     look_at_clock(w, call);
     if (call->state == SERVER_CALL_PARKED)
         return;

@@ -49,6 +49,9 @@ struct tars_call {
 /* Serves one whole frame of a connection. False: the connection must be closed. */
 bool server_call_serve(struct tars_connection *connection, struct server_chunk *chunk,
                        struct tars_str frame) TARS_MUSTCHECK;
+/* The call whose handler runs on this thread; NULL: none. */
+const struct tars_call *server_call_current(void);
+
 /* Serves one datagram; what is no request is dropped. */
 void server_call_serve_datagram(struct server_listener *listener, struct server_chunk *chunk,
                                 struct tars_str frame, const union server_address *peer);

@@ -35,8 +35,18 @@ struct tars_result {
 /* How an endpoint is chosen: in turn (by weight where all have one), or by hash. */
 enum tars_routing { TARS_ROUTE_TURN = 0, TARS_ROUTE_HASH, TARS_ROUTE_CONSISTENT_HASH };
 
-/* Zero-initialised options mean: as the proxy says. */
+/*
+ * Zero-initialised options mean: as the proxy says.
+ *
+ * A call that a handler makes on the worker's thread, while it runs, is made on behalf of the call
+ * it handles: it carries on that call's dyeing key, its trace with a span of its own (both ends are
+ * logged), and its cookies, which are the status entries whose keys do not begin with "STATUS_".
+ * Elsewhere (in a callback, on another thread) `parent` says on whose behalf: a call that has not
+ * ended, such as tars_later_call(later). What `status` says comes first. Keys over 1 KiB and
+ * cookies over 64 KiB are not carried on.
+ */
 struct tars_call_options {
+    const struct tars_call *parent; /* NULL: that of the running handler, if any */
     int32_t timeout_ms;
     enum tars_routing routing;
     uint32_t hash;
