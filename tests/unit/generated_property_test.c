@@ -62,6 +62,7 @@ static int64_t draw_integer(int64_t min, int64_t max)
                                     -129,   255,   256,   32767,     32768,     -32768,
                                     -32769, 65535, 65536, INT32_MAX, INT32_MIN, UINT32_MAX};
     int64_t v = edges[below(sizeof edges / sizeof *edges)];
+    uint64_t span = (uint64_t)max - (uint64_t)min;
     switch (below(4)) {
     case 0:
         return min;
@@ -70,7 +71,7 @@ static int64_t draw_integer(int64_t min, int64_t max)
     case 2:
         return v >= min && v <= max ? v : 0;
     default:
-        return min + (int64_t)(draw() % ((uint64_t)max - (uint64_t)min + (max - min != -1)));
+        return (int64_t)((uint64_t)min + (span == UINT64_MAX ? draw() : draw() % (span + 1)));
     }
 }
 
