@@ -234,8 +234,9 @@ static bool read_instance(struct tars_reader *r, struct table *table)
         return false;
     struct instance *i = table_add(table, id,
                                    kind == INSTANCE_REGISTRY ? INSTANCE_REGISTRY : INSTANCE_SERVER);
-    table_set_record(table, i, record_copy(&record));
+    /* In this order the servants are looked for only once. */
     table_set_present(table, i, (enum present_state)present, since);
+    table_set_record(table, i, record_copy(&record));
     i->reporter = table_intern(table, reporter);
     i->reports.expected = expected;
     i->reports.stored_interval = interval;
@@ -269,6 +270,7 @@ static bool read_payload(struct tars_reader *r, struct table *table, struct rule
     if (!tars_read_int64(r, 0, TARS_REQUIRE, written_at) ||
         tars_read_list(r, 1, TARS_REQUIRE, 2, &count) != TARS_FOUND)
         return false;
+    table_reserve(table, count);
     for (size_t i = 0; i < count; i++)
         if (!read_instance(r, table))
             return false;

@@ -91,6 +91,12 @@ struct instance *table_add(struct table *t, struct tars_str id, enum instance_ki
     return i;
 }
 
+void table_reserve(struct table *t, size_t count)
+{
+    map_reserve(t->instances, count);
+    map_reserve(t->nodes, count);
+}
+
 void table_remove(struct table *t, struct instance *i)
 {
     table_set_record(t, i, NULL);

@@ -51,6 +51,8 @@ void table_free(struct table *table);
 struct instance *table_find(const struct table *table, struct tars_str id);
 /* The one that is there, or a new one that nothing is known about. */
 struct instance *table_add(struct table *table, struct tars_str id, enum instance_kind kind);
+/* Makes room for so many instances before they are added. */
+void table_reserve(struct table *table, size_t count);
 void table_remove(struct table *table, struct instance *instance);
 size_t table_len(const struct table *table);
 /* Walks in no particular order: `at` starts at 0. Instances may be changed, not added or removed.

@@ -82,11 +82,12 @@ static bool occupied(const struct slot *s)
     return s->key && s->key != GONE;
 }
 
-static void grow(struct map *m)
+/* As many slots as twice `len`. */
+static void grow(struct map *m, size_t len)
 {
     struct map bigger = *m;
     bigger.cap = m->len * 2 < 8 ? 16 : m->cap;
-    while (bigger.cap < (m->len + 1) * 2)
+    while (bigger.cap < len * 2)
         bigger.cap *= 2;
     bigger.slots = xcalloc(bigger.cap, sizeof *bigger.slots);
     for (size_t i = 0; i < m->cap; i++)
@@ -96,6 +97,12 @@ static void grow(struct map *m)
     bigger.full = m->len;
     free(m->slots);
     *m = bigger;
+}
+
+void map_reserve(struct map *m, size_t count)
+{
+    if (count > m->cap / 4 * 3)
+        grow(m, count / 3 * 2 + 2); /* three quarters may be full */
 }
 
 void *map_get(const struct map *m, struct tars_str key)
@@ -109,7 +116,7 @@ void *map_get(const struct map *m, struct tars_str key)
 void map_put(struct map *m, struct tars_str key, void *value)
 {
     if (m->full + 1 > m->cap / 4 * 3)
-        grow(m);
+        grow(m, m->len + 1);
     uint64_t hash = hash_bytes(key.at, key.len, m->seed);
     struct slot *s = find(m, key, hash);
     if (occupied(s)) {

@@ -17,6 +17,8 @@ void map_free(struct map *m);
 
 /* NULL when there is none. */
 void *map_get(const struct map *m, struct tars_str key);
+/* Makes room for `count` entries in all at once, so that putting them moves nothing. */
+void map_reserve(struct map *m, size_t count);
 /* Puts a value; one that stood there is given to free_value. */
 void map_put(struct map *m, struct tars_str key, void *value);
 /* Takes the value out and returns it without freeing it; NULL when there is none. */
