@@ -196,13 +196,12 @@ static void run_prestop(struct loop_job *job)
 static bool check_names(struct tars_str node_name, struct tars_str application,
                         struct tars_str server, struct tars_error *error)
 {
-    if (!node_name.len)
-        return tars_fail(error, 1, "nodeName must not be empty");
     if (!application.len != !server.len)
         return tars_fail(error, 1, "%s is given without %s: give both, or neither for the node",
                          application.len ? "application" : "server",
                          application.len ? "server" : "application");
-    return true;
+    return application.len ? registration_check_names(application, server, node_name, error)
+                           : registration_check_node(node_name, error);
 }
 
 static void on_prestop(struct tars_call *call, const struct k8stars_on_prestop_req *req)
@@ -270,8 +269,8 @@ static void register_metrics(struct tars_call *call, const struct k8stars_regist
         return;
     if (req->metrics_port < 0 || req->metrics_port > 65535)
         tars_fail(&error, 1, "metricsPort %d is not a port", req->metrics_port);
-    else if (!req->node_name.len || !req->application.len || !req->server.len)
-        tars_fail(&error, 1, "nodeName, application and server must not be empty");
+    else
+        registration_check_names(req->application, req->server, req->node_name, &error);
     if (*error.text)
         return refuse(call, e->registry, "RegisterMetrics", &error);
     e->metrics_port = req->metrics_port ? req->metrics_port : DEFAULT_METRICS_PORT;

@@ -19,6 +19,13 @@ struct registration {
 
 /* Empty names, impossible endpoints, names that are too long and the like; the text names it. */
 bool registration_check(const struct registration *registration, struct tars_error *error);
+/* The same for callers that only name an instance, or a node. */
+bool registration_check_names(struct tars_str application, struct tars_str server_name,
+                              struct tars_str node_name, struct tars_error *error);
+bool registration_check_node(struct tars_str node_name, struct tars_error *error);
+
+/* No further instance may be added. */
+bool registrations_are_full(const struct registry *registry);
 
 /* Strings must stay until `done`. */
 void registrations_add(struct registry *registry, const struct registration *registration,

@@ -27,6 +27,7 @@ struct settings {
     const char *query_endpoint, *registry_endpoint; /* as others reach us */
     int32_t write_behind_ms;                        /* node heartbeats are stored this often */
     int32_t heartbeat_ms, heartbeat_timeout_ms;     /* of registries towards each other */
+    int32_t instance_limit;                         /* more are not taken */
     int32_t metrics_silence_s; /* instances inactive this long are no longer scraped; 0: all are */
     bool trust_node_name;      /* callers may say where they are (context node_name) */
     struct daemon_auth *auth;  /* of calls that change something; NULL: everybody's */

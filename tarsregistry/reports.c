@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "intake.h"
+#include "registrations.h"
 
 enum { WRITE_TIMEOUT_MS = 5000, LOOKUP_TIMEOUT_MS = 800 };
 
@@ -202,9 +203,9 @@ static void look_up(struct registry *r, const struct keep_alive *report, char *i
                     reports_done done, void *user)
 {
     atomic_fetch_add(&r->counters.unknown_keep_alives, 1);
-    if (!registry_store_here(r)) {
+    if (!registry_store_here(r) || registrations_are_full(r)) {
         free(id);
-        return done(user, true); /* its next report finds the store back */
+        return done(user, true); /* its next report may find the store back, or room */
     }
     struct lookup *l = xcalloc(1, sizeof *l);
     l->registry = r;
@@ -220,7 +221,8 @@ void reports_keep_alive(struct registry *r, const struct keep_alive *report, rep
                         void *user)
 {
     atomic_fetch_add(&r->counters.keep_alives, 1);
-    node_heard(r, report->node_name);
+    if (table_of_node(r->table, report->node_name).len)
+        node_heard(r, report->node_name); /* names that strangers make up are not kept */
     if (!report->application.len && !report->server_name.len) {
         struct instance_list list = table_of_node(r->table, report->node_name);
         for (size_t k = 0; k < list.len; k++)

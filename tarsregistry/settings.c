@@ -35,6 +35,12 @@ const struct daemon_key settings_keys[] = {
     MS_("heartbeat-timeout", "30000", 300, 3600000, "ms after which another registry is gone"),
     MS_("metrics-silence", "3600", 0, 31536000,
         "s inactive after which an instance is no longer scraped; 0: never"),
+    {.name = "instance-limit",
+     .kind = DAEMON_INT,
+     .fallback = "200000",
+     .min = 1,
+     .max = 10000000,
+     .help = "instances that may be registered"},
     {.name = "trust-node-name",
      .kind = DAEMON_FLAG,
      .fallback = "y",
@@ -199,6 +205,7 @@ bool settings_read(const struct daemon *daemon, struct tars_arena *arena, struct
     settings->heartbeat_timeout_ms = (int32_t)daemon_int(daemon, "heartbeat-timeout");
     settings->metrics_silence_s = (int32_t)daemon_int(daemon, "metrics-silence");
     settings->auth = daemon_auth(daemon);
+    settings->instance_limit = (int32_t)daemon_int(daemon, "instance-limit");
     settings->trust_node_name = daemon_flag(daemon, "trust-node-name");
     settings->snapshot_file = tars_arena_printf(arena, "%s/registry.snapshot", daemon_data(daemon));
     if (settings->heartbeat_timeout_ms <= settings->heartbeat_ms)
