@@ -14,6 +14,7 @@
 
 enum {
     KEEP_ARENA = 256 * 1024, /* a call that used more gives its arena back */
+    KEEP_CALLS = 256,        /* spare ones; after a flood the others go */
     ANSWER_HEAD = 64 * 1024, /* what surrounds a body in an answer is shorter */
     ERROR_TEXT = 1024
 };
@@ -29,6 +30,7 @@ static struct tars_call *take_call(struct server_worker *w)
     struct tars_call *call = w->calls;
     if (call) {
         w->calls = call->next;
+        w->spare_calls--;
     } else {
         call = xcalloc(1, sizeof *call);
         call->arena = tars_arena_new((size_t)w->server->options.call_memory_limit);
@@ -47,6 +49,10 @@ static struct tars_call *take_call(struct server_worker *w)
 void server_call_recycle(struct tars_call *call)
 {
     struct server_worker *w = call->worker;
+    if (w->spare_calls == KEEP_CALLS) {
+        server_call_free(call);
+        return;
+    }
     if (tars_arena_used(call->arena) > KEEP_ARENA) {
         tars_arena_free(call->arena);
         call->arena = tars_arena_new((size_t)w->server->options.call_memory_limit);
@@ -55,6 +61,7 @@ void server_call_recycle(struct tars_call *call)
     }
     call->next = w->calls;
     w->calls = call;
+    w->spare_calls++;
 }
 
 void server_call_free(struct tars_call *call)
@@ -262,10 +269,14 @@ static bool is_too_late(const struct tars_call *call)
     return waited_ms > call->adapter->queue_timeout_ms || (patience > 0 && waited_ms > patience);
 }
 
-static bool is_overloaded(const struct server_adapter *adapter)
+/* Too many calls wait for a later answer, or they and their requests hold too much memory. */
+static bool is_overloaded(const struct tars_call *call)
 {
-    int64_t parked = atomic_load_explicit(&adapter->parked, memory_order_relaxed);
-    return parked > 0 && parked >= adapter->queue_cap * 4 / 5;
+    const struct server_worker *w = call->worker;
+    size_t limit = server_worker_memory_limit(w);
+    int64_t parked = atomic_load_explicit(&call->adapter->parked, memory_order_relaxed);
+    return parked > 0 && (parked >= call->adapter->queue_cap * 4 / 5 || w->parked_bytes > limit ||
+                          server_worker_memory(w) > limit);
 }
 
 /* Answers what the library itself answers; false when the servant is to be asked. */
@@ -284,7 +295,7 @@ static bool refuse(struct tars_call *call)
         server_count(counters, SERVER_COUNT_QUEUE_TIMEOUTS, 1);
         answer_error(call, TARS_RET_QUEUE_TIMEOUT, "the call waited too long in the queue of %s",
                      call->adapter->name);
-    } else if (is_overloaded(call->adapter)) {
+    } else if (is_overloaded(call)) {
         server_count(counters, SERVER_COUNT_OVERLOADS, 1);
         answer_error(call, TARS_RET_OVERLOAD, "the queue of %s is full", call->adapter->name);
     } else {

@@ -43,6 +43,7 @@ struct tars_call {
     struct tars_str_map reply_context, reply_status;
 
     struct tars_later later;
+    size_t parked_bytes;          /* counted in the worker's */
     struct tars_call *next, **at; /* among the worker's parked or spare calls */
 };
 

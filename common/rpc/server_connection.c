@@ -230,6 +230,7 @@ static size_t serve_frames(struct tars_connection *c, struct server_chunk *chunk
         }
         done += len;
         c->had_request = true;
+        c->begun_ms = c->worker->now_ms;
         if (c->worker->out.len + server_connection_unsent(c) <= STALL_BYTES)
             continue;
         if (!flush(c))
@@ -389,6 +390,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     begin_event(c);
+    if (!c->in)
+        c->begun_ms = c->worker->now_ms;
     do
         n = c->lingering ? discard(c) : read_some(c);
     while (n > 0 && c->tls && !c->stalled && rpc_tls_pending(c->tls));
@@ -408,6 +411,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     ok = flush(c);
     if (ok && was_stalled && server_connection_unsent(c) <= GO_ON_BYTES) {
         c->stalled = false;
+        c->begun_ms = c->worker->now_ms; /* that it waited was not the peer's fault */
         ok = !c->in || serve_own(c);
     }
     end_event(c, ok, was_stalled);

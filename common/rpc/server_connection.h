@@ -45,7 +45,8 @@ struct tars_connection {
 
     /* the janitor's */
     int64_t opened_ms, active_ms;
-    uint64_t taken; /* bytes sent since its last look */
+    int64_t begun_ms; /* when the request that lies in `in` began to come */
+    uint64_t taken;   /* bytes sent since its last look */
     size_t last_backlog;
     unsigned slow_rounds, growing_rounds;
 };

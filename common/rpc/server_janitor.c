@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The janitor: walks a worker's connections every two seconds and closes those that say nothing,
- * never said anything, or do not read what they asked for (Tars protocol, life of a connection).
+ * never said anything, do not read what they asked for (Tars protocol, life of a connection), or
+ * send a request so slowly that it can only be meant to hold on to the connection.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -9,6 +10,8 @@
 
 enum {
     ROUND_MS = 2000,
+    REQUEST_MS = 20000,  /* a request may take so long to arrive … */
+    REQUEST_RATE = 1024, /* … and a second longer for so many bytes that have come */
     SLOW_ROUNDS = 3,     /* looks at the output, in a row, with too little taken … */
     GROWING_ROUNDS = 12, /* … or with more and more unsent */
     LOOK_EVERY = 2       /* rounds between two looks at the output: about 5 s */
@@ -37,11 +40,19 @@ static bool is_slow(struct tars_connection *c)
     return c->slow_rounds >= SLOW_ROUNDS || c->growing_rounds >= GROWING_ROUNDS;
 }
 
+static bool is_trickling(const struct tars_connection *c, int64_t now)
+{
+    int64_t limit = REQUEST_MS + (int64_t)c->in_len * 1000 / REQUEST_RATE;
+    return c->in && !c->stalled && now - c->begun_ms > limit;
+}
+
 /* What to count when the connection has to go; SERVER_COUNTERS when it may stay. */
 static enum server_counter judge(struct tars_connection *c, int64_t now, bool look_at_output)
 {
     if (look_at_output && is_slow(c))
         return SERVER_COUNT_CLOSED_SLOW;
+    if (is_trickling(c, now))
+        return SERVER_COUNT_CLOSED_TRICKLING;
     if (is_empty(c, now))
         return SERVER_COUNT_CLOSED_EMPTY;
     if (is_idle(c, now))

@@ -87,6 +87,7 @@ static void deliver(struct server_worker *w, struct server_mail *mail)
         server_count(server_worker_counters(w, call->adapter), SERVER_COUNT_ANSWERS_DISCARDED, 1);
     server_call_finished(call, wanted ? later->code : TARS_RET_QUEUE_TIMEOUT);
     unlink_parked(call);
+    w->parked_bytes -= call->parked_bytes;
     atomic_fetch_sub(&call->adapter->parked, 1);
     if (c)
         c->parked--;
@@ -129,6 +130,8 @@ struct tars_later *tars_call_later(struct tars_call *call)
         call->connection->parked++;
     }
     atomic_fetch_add(&call->adapter->parked, 1);
+    call->parked_bytes = tars_arena_used(call->arena);
+    w->parked_bytes += call->parked_bytes;
     link_parked(call);
     loop_timer_set(w->loop, &later->deadline, patience_ms, on_deadline);
     return later;

@@ -29,6 +29,7 @@ static const char *const counter_names[SERVER_COUNTERS] = {
     [SERVER_COUNT_CLOSED_IDLE] = "tars_connections_closed_idle_total",
     [SERVER_COUNT_CLOSED_EMPTY] = "tars_connections_closed_empty_total",
     [SERVER_COUNT_CLOSED_SLOW] = "tars_connections_closed_slow_total",
+    [SERVER_COUNT_CLOSED_TRICKLING] = "tars_connections_closed_trickling_total",
     [SERVER_COUNT_CLOSED_MEMORY] = "tars_connections_closed_memory_total",
 };
 

@@ -47,7 +47,9 @@ struct server_worker {
     size_t output_bytes;       /* unsent, in all connections */
     struct tars_writer out;    /* answers to the requests that arrived together */
     struct tars_writer body;   /* of the answer being encoded */
-    struct tars_call *calls;   /* spare ones */
+    struct tars_call *calls;   /* spare ones … */
+    unsigned spare_calls;      /* … and their number */
+    size_t parked_bytes;       /* decoded parameters of the calls answered later */
     struct tars_call *parked;  /* a list of those answered later */
     int64_t now_us;            /* the clock when the current call began */
     int64_t now_ms;            /* the clock when the current event began */
