@@ -563,7 +563,8 @@ START_TEST(those_who_do_not_read_or_trickle_or_never_ask_are_closed_and_cost_lit
         tk_sleep(1000);
     }
     suite_expect_served(suite, SERVED_MS);
-    printf("%d of each kind: %ld KiB\n", EACH, most - before);
+    printf("%d of each kind: %ld KiB, %.0f connections left\n", EACH, most - before,
+           suite_metric(suite, "tars_connections"));
     for (int i = 0; i < EACH; i++) {
         ck_assert(tk_closed(mute[i], CLOSED_MS));
         ck_assert(tk_closed(slow[i], CLOSED_MS));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "base/utf8.h"
 #include "base/xmalloc.h"
 
 START_TEST(arena_memory_is_zeroed_aligned_and_grows)
@@ -131,6 +132,40 @@ START_TEST(map_keys_may_be_empty_or_hold_nul_bytes)
 }
 END_TEST
 
+START_TEST(utf8_is_well_formed_shortest_and_no_surrogate)
+{
+    static const char *const good[] = {"",
+                                       "plain\x7f",
+                                       "\xc2\x80",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {"\x80",
+                                      "\xc1\xbf",
+                                      "\xc2",
+                                      "\xc2"
+                                      "A",
+                                      "\xe0\x9f\xbf",
+                                      "\xe2\x82",
+                                      "\xe2\x82"
+                                      "A",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "\xff",
+                                      "a\xf0\x90\x80"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        ck_assert_msg(utf8_is_valid(tars_str(good[i])), "good %zu", i);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_msg(!utf8_is_valid(tars_str(bad[i])), "bad %zu", i);
+    ck_assert(utf8_is_valid(tars_str_n("a\0b", 3)));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base");
@@ -143,6 +178,7 @@ int main(void)
     tcase_add_test(tests, errors_are_cut_not_overrun_and_take_a_prefix);
     tcase_add_test(tests, a_map_holds_what_was_put_through_many_changes);
     tcase_add_test(tests, map_keys_may_be_empty_or_hold_nul_bytes);
+    tcase_add_test(tests, utf8_is_well_formed_shortest_and_no_surrogate);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
