@@ -7,8 +7,13 @@
 "$tests/prepare" node java || give_up "the peers can be installed"
 make_values 25
 
+# Neither SDK knows TLS.
 declare -A object
 for kind in node java; do
+    udp=$(free_port)
+    config $kind-udp "${kind^}Server" "udp -h 127.0.0.1 -p $udp"
+    serve $kind $kind-udp
+    object[$kind-udp]="Interop.${kind^}Server.TypesObj@udp -h 127.0.0.1 -p $udp"
     port=$(free_port)
     config $kind "${kind^}Server" "tcp -h 127.0.0.1 -p $port -t 60000"
     serve $kind $kind
@@ -43,6 +48,10 @@ for kind in node java; do
     equals "$kind server: a one-way call returns at once" '{"out":{}}'
     tell "$name" ":oneway 0"
     check "$kind server: a one-way call arrives" until_true 5 poked "$name" 100
+
+    client c $kind-udp "${object[$kind-udp]}"
+    ask $kind-udp "containers {$containers}"
+    equals "$kind server over UDP: containers and structures" "{\"ret\":0,\"out\":{$rcontainers}}"
 done
 
 ask node-1 'fail {"code":77,"text":"no such shelf"}'
