@@ -15,14 +15,27 @@ started=()
 export NODE_NO_WARNINGS=1
 unset NODE_OPTIONS TARS_CONFIG
 
+# Everything gets the time to stop by itself (the suite stops its daemons), stragglers none.
 cleanup() {
-    local pid
-    for pid in "${started[@]}"; do kill -CONT "$pid" 2>/dev/null; kill "$pid" 2>/dev/null; done
-    sleep 0.2
-    for pid in "${started[@]}"; do kill -9 "$pid" 2>/dev/null; done
-    wait 2>/dev/null
+    local left=100
+    trap '' INT TERM
+    alive && kill -CONT "${running[@]}" && kill "${running[@]}"
+    while alive && [ $left -gt 0 ]; do
+        left=$((left - 1))
+        sleep 0.05
+    done
+    ! alive || kill -9 "${running[@]}"
+    wait
     rm -rf "$work"
-}
+} 2>/dev/null
+
+# alive: what was started and still runs, in $running.
+alive() {
+    local pid
+    running=()
+    for pid in "${started[@]}"; do kill -0 "$pid" && running+=("$pid"); done
+    [ ${#running[@]} -gt 0 ]
+} 2>/dev/null
 trap cleanup EXIT
 trap 'exit 1' INT TERM
 
