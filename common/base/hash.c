@@ -2,18 +2,29 @@
 #include "base/hash.h"
 
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
+
+/* A bijection of the state for every word, so that only what follows can bring two together. */
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 32;
+}
 
 uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed)
 {
     const uint8_t *p = bytes;
-    uint64_t h = 0xcbf29ce484222325u ^ seed;
+    uint64_t h = 0xcbf29ce484222325u ^ seed ^ len, word = 0;
+    for (; len >= sizeof word; len -= sizeof word, p += sizeof word) {
+        memcpy(&word, p, sizeof word);
+        h = mix(h, word);
+    }
+    word = 0;
     for (size_t i = 0; i < len; i++)
-        h = (h ^ p[i]) * 0x100000001b3u;
-    h ^= h >> 32;
-    h *= 0x9e3779b97f4a7c15u;
-    return h ^ (h >> 29);
+        word = word << 8 | p[i];
+    return mix(mix(h, word), 0);
 }
 
 uint64_t hash_seed(void)

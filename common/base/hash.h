@@ -5,7 +5,10 @@
 
 #include <tars/types.h>
 
-/* FNV-1a, 64 bits, mixed at the end; `seed` makes tables that strangers fill unpredictable. */
+/*
+ * Eight bytes at a time; `seed` makes tables that strangers fill unpredictable. Machines of another
+ * byte order get other values.
+ */
 uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed);
 
 /* A seed that differs from process to process. */

@@ -112,8 +112,8 @@ static void end_call(struct es_call *call, struct es_result *result)
 static void fail_call(struct es_call *call, enum es_status status, int http, const char *why)
 {
     struct es_result result = {.status = status, .http = http};
-    tars_fail(&result.error, (int)status, "%s %s: %s", call->method,
-              call->path ? call->path : "", why);
+    tars_fail(&result.error, (int)status, "%s %s: %s", call->method, call->path ? call->path : "",
+              why);
     client_problem(call->client, result.error.text);
     end_call(call, &result);
 }
