@@ -76,6 +76,18 @@ is "and names the files" test -s "$work/out/Piped.h"
 status 1 "mistakes there have a place too" sh -c "$tars2c --name Piped -o $work/out - <$work/Bad.tars"
 is "<stdin>" grep -q '^<stdin>:1:35: error' "$work/said"
 
+cat >"$work/Order.tars" <<'END'
+module M
+{
+    struct B { 0 require C c; 1 optional vector<B> kids; 2 optional map<D, C> m; };
+    struct C { 0 require D d; };
+    struct D { 0 require int x; };
+    key[D, x];
+};
+END
+status 0 "structs may stand in any order" "$tars2c" -w -o "$work/out" "$work/Order.tars"
+status 0 "and compile" "${CC:-gcc}" -std=c11 -Wall -Wextra -Iinclude -I"$work/out" -c "$work/out/Order.c" -o "$work/out/Order.o"
+
 status 0 "--help" "$tars2c" --help
 is "describes each option" sh -c "for o in -I -o --prefix -MD -w --name; do grep -q -e \"^  \$o\" $work/said || exit 1; done"
 status 0 "--version" "$tars2c" --version

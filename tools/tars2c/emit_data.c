@@ -712,6 +712,28 @@ static void each_decl(struct emit *e, enum idl_decl_kind kind,
             visit(e, d);
 }
 
+/* C wants a struct before those that hold it by value, whatever their order in the source. */
+static void struct_after_its_parts(struct emit *e, const struct idl_decl *d, struct map *done)
+{
+    const char *name = names_decl(e->names, d);
+    if (d->file != e->file || map_get(done, tars_str(name)))
+        return;
+    map_put(done, tars_str(name), e);
+    for (const struct idl_member *m = d->members; m; m = m->next)
+        if (m->type->kind == IDL_STRUCT)
+            struct_after_its_parts(e, m->type->decl, done);
+    struct_header(e, d);
+}
+
+static void struct_headers(struct emit *e)
+{
+    struct map *done = map_new(NULL);
+    for (const struct idl_decl *d = e->file->decls; d; d = d->next)
+        if (d->kind == IDL_DECL_STRUCT)
+            struct_after_its_parts(e, d, done);
+    map_free(done);
+}
+
 void emit_data_header(struct emit *e)
 {
     each_decl(e, IDL_DECL_CONST, const_header);
@@ -720,7 +742,7 @@ void emit_data_header(struct emit *e)
     each_composite(e, IN_STRUCTS | IN_FUNCTIONS | SELF_LISTS, forward_element);
     each_composite(e, IN_STRUCTS | IN_FUNCTIONS | SELF_LISTS, forward_composite);
     e_printf(e, "\n");
-    each_decl(e, IDL_DECL_STRUCT, struct_header);
+    struct_headers(e);
     each_composite(e, IN_STRUCTS | IN_FUNCTIONS, pair_struct);
     e_printf(e, "\n");
     each_decl(e, IDL_DECL_STRUCT, struct_prototypes);
