@@ -44,6 +44,15 @@ void report_rhythm_read(struct report_rhythm *rhythm, const struct tars_conf *co
     rhythm->max_series = (size_t)number(conf, CLIENT "<max-stat-series>", 16, 1000000, 4096);
 }
 
+void report_rhythm_read_again(struct report_rhythm *rhythm, const struct tars_conf *conf)
+{
+    struct report_rhythm fresh;
+
+    report_rhythm_read(&fresh, conf);
+    rhythm->interval_ms = fresh.interval_ms;
+    rhythm->max_bytes = fresh.max_bytes;
+}
+
 /* "App.Server.Obj" of "App.Server.Obj@tcp -h ..." */
 static char *object_name(const char *reference)
 {
@@ -106,6 +115,59 @@ void *report_client_new(struct tars_client *client, const struct tars_conf *conf
     report->locator_name = object_name(tars_conf_get(conf, CLIENT "<locator>", ""));
     loop_call(report->loop, start_timer, report);
     return report;
+}
+
+static void replace_name(char **name, const char *reference)
+{
+    free(*name);
+    *name = object_name(reference);
+}
+
+void report_client_use_stat(void *arg, struct tars_proxy *proxy)
+{
+    struct report_client *report = arg;
+
+    if (!report)
+        return;
+    report->stat_proxy = proxy;
+    replace_name(&report->stat_name, rpc_proxy_reference(proxy));
+}
+
+void report_client_use_property(void *arg, struct tars_proxy *proxy)
+{
+    struct report_client *report = arg;
+
+    if (report)
+        replace_name(&report->property_name, rpc_proxy_reference(proxy));
+}
+
+void report_client_use_rhythm(void *arg, const struct report_rhythm *rhythm)
+{
+    struct report_client *report = arg;
+
+    if (!report)
+        return;
+    report->rhythm.interval_ms = rhythm->interval_ms;
+    report->rhythm.max_bytes = rhythm->max_bytes;
+}
+
+struct locator_name {
+    struct report_client *report;
+    const char *locator;
+};
+
+static void replace_locator_name(void *arg)
+{
+    const struct locator_name *name = arg;
+
+    replace_name(&name->report->locator_name, name->locator);
+}
+
+void report_client_use_locator(void *report, const char *locator)
+{
+    if (report)
+        loop_call_wait(((struct report_client *)report)->loop, replace_locator_name,
+                       &(struct locator_name){report, locator});
 }
 
 void report_client_closing(void *arg)

@@ -15,10 +15,18 @@ struct report_rhythm {
     size_t max_series;   /* <max-stat-series>: 4096, at least 16 */
 };
 void report_rhythm_read(struct report_rhythm *rhythm, const struct tars_conf *conf);
+/* What may change while reports are under way: interval and size. */
+void report_rhythm_read_again(struct report_rhythm *rhythm, const struct tars_conf *conf);
 
 /* For the table of hooks. */
 void *report_client_new(struct tars_client *client, const struct tars_conf *conf);
 void report_client_call(void *report, const struct rpc_client_call *call);
+/* New settings; on the client's loop. `report` may be NULL: a client that reports nothing. */
+void report_client_use_stat(void *report, struct tars_proxy *proxy);
+void report_client_use_property(void *report, struct tars_proxy *proxy);
+void report_client_use_rhythm(void *report, const struct report_rhythm *rhythm);
+/* The same for the registry's name; on any other thread. */
+void report_client_use_locator(void *report, const char *locator);
 void report_client_closing(void *report);
 void report_client_free(void *report);
 

@@ -6,6 +6,7 @@
 #include "report/config_file.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,7 +23,7 @@ struct loaded {
 };
 
 struct report_config {
-    struct tars_proxy *proxy;
+    _Atomic(struct tars_proxy *) proxy;
     const struct report_identity *identity;
     char *folder;
     void (*say)(void *user, bool failed, const char *text);
@@ -62,6 +63,16 @@ void report_config_free(struct report_config *config)
     pthread_mutex_destroy(&config->lock);
     free(config->folder);
     free(config);
+}
+
+struct tars_proxy *report_config_proxy(const struct report_config *config)
+{
+    return config->proxy;
+}
+
+void report_config_use(struct report_config *config, struct tars_proxy *proxy)
+{
+    config->proxy = proxy;
 }
 
 /* ---- asking the service ---------------------------------------------------------------------- */

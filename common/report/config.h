@@ -24,6 +24,10 @@ struct report_config *report_config_new(struct tars_proxy *proxy,
                                         void *user);
 void report_config_free(struct report_config *config);
 
+/* The service that is asked, and another in its place; any thread. */
+struct tars_proxy *report_config_proxy(const struct report_config *config);
+void report_config_use(struct report_config *config, struct tars_proxy *proxy);
+
 /*
  * Fetches a file, stores it and returns its content, which lives as long as `config`; without an
  * answer, what is on disk. `at` is NULL when there is neither. `outcome` gets the text that was

@@ -58,12 +58,21 @@ static struct tars_str word(struct tars_str *text)
     return w;
 }
 
-bool report_dyeing_choose(struct report_dyeing *dyeing, struct tars_str argument)
+static void append(struct tars_writer *text, const char *name, struct tars_str value)
+{
+    tars_writer_append(text, name, strlen(name));
+    if (value.len)
+        tars_writer_append(text, value.at, value.len);
+    tars_writer_append(text, "\r\n", 2);
+}
+
+bool report_dyeing_choose(struct report_dyeing *dyeing, struct tars_str argument,
+                          struct tars_writer *text)
 {
     struct tars_str key = word(&argument), servant = word(&argument), function = word(&argument);
     struct choice *choice;
 
-    if (key.len == 0 || servant.len == 0)
+    if (key.len == 0 || servant.len == 0 || word(&argument).len > 0)
         return false;
     pthread_rwlock_wrlock(&dyeing->lock);
     choice = &dyeing->choices[dyeing->next];
@@ -75,29 +84,10 @@ bool report_dyeing_choose(struct report_dyeing *dyeing, struct tars_str argument
     if (dyeing->count < REPORT_DYEING_MAX)
         dyeing->count++;
     pthread_rwlock_unlock(&dyeing->lock);
+    append(text, "DyeingKey=", key);
+    append(text, "DyeingServant=", servant);
+    append(text, "DyeingInterface=", function);
     return true;
-}
-
-static void append(struct tars_writer *text, const char *s)
-{
-    tars_writer_append(text, s, strlen(s));
-}
-
-void report_dyeing_list(struct report_dyeing *dyeing, struct tars_writer *text)
-{
-    pthread_rwlock_rdlock(&dyeing->lock);
-    for (size_t i = 0; i < dyeing->count; i++) {
-        const struct choice *choice = &dyeing->choices[i];
-
-        append(text, "DyeingKey=");
-        append(text, choice->key);
-        append(text, " DyeingServant=");
-        append(text, choice->servant);
-        append(text, " DyeingInterface=");
-        append(text, choice->function);
-        append(text, "\r\n");
-    }
-    pthread_rwlock_unlock(&dyeing->lock);
 }
 
 static bool matches(const struct choice *choice, struct tars_str key, struct tars_str servant,

@@ -15,10 +15,10 @@ enum { REPORT_DYEING_MAX = 256 }; /* choices kept; the oldest goes first */
 struct report_dyeing *report_dyeing_new(void);
 void report_dyeing_free(struct report_dyeing *dyeing);
 
-/* "KEY Servant [Function]"; false when a part is missing. Any thread. */
-bool report_dyeing_choose(struct report_dyeing *dyeing, struct tars_str argument);
-/* One line for each choice. */
-void report_dyeing_list(struct report_dyeing *dyeing, struct tars_writer *text);
+/* "KEY Servant [Function]", appended to `text` as it was understood; false when a part is missing
+ * or one too many. Any thread. */
+bool report_dyeing_choose(struct report_dyeing *dyeing, struct tars_str argument,
+                          struct tars_writer *text);
 
 /* True when calls with this routing key to that function were chosen. Costs nothing while there is
  * no choice. */

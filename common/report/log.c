@@ -127,12 +127,15 @@ static char *line_of(const char *head, const char *format, va_list arguments)
 
 void report_log_day(struct report_server *report, struct tars_str name, struct tars_str line)
 {
+    unsigned places;
+
     if (name.len == 0)
         name = tars_str("day");
-    if (report->remote)
-        report_remote_log_day(report->remote, name, line);
-    else
+    places = report_day_places(report->days, name);
+    if (places & REPORT_DAY_LOCAL)
         report_local_log_day(report->files, name, line);
+    if (report->remote && (places & REPORT_DAY_REMOTE))
+        report_remote_log_day(report->remote, name, line);
 }
 
 void tars_log_day(struct tars_server *server, const char *name, const char *format, ...)
@@ -210,7 +213,8 @@ void report_log_dyed(struct report_server *report, const struct rpc_server_call 
     if (report->remote)
         report_remote_log_dyed(report->remote, tars_str_n(line.at, line.len));
     else
-        report_local_log_day(report->files, tars_str("dyeing"), tars_str_n(line.at, line.len));
+        report_local_log_day(report->files, tars_str(REPORT_DYEING_LOG),
+                             tars_str_n(line.at, line.len));
     tars_writer_free(&line);
 }
 

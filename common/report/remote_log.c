@@ -6,6 +6,7 @@
 #include "loop/loop.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -38,7 +39,7 @@ struct queue {
 
 struct report_remote_log {
     struct loop *loop;
-    struct tars_proxy *proxy;
+    _Atomic(struct tars_proxy *) proxy;
     const struct report_identity *identity;
     struct report_remote_log_limits limits;
     void (*spill)(void *user, struct tars_str name, struct tars_str line);
@@ -377,4 +378,14 @@ uint64_t report_remote_log_spilled(struct report_remote_log *log)
     uint64_t spilled = log->spilled;
     pthread_mutex_unlock(&log->lock);
     return spilled;
+}
+
+struct tars_proxy *report_remote_log_proxy(const struct report_remote_log *log)
+{
+    return log->proxy;
+}
+
+void report_remote_log_use(struct report_remote_log *log, struct tars_proxy *proxy)
+{
+    log->proxy = proxy;
 }

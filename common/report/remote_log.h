@@ -33,6 +33,10 @@ void report_remote_log_day(struct report_remote_log *log, struct tars_str name,
 /* The same for the log in which all servers' dyed calls stand together. */
 void report_remote_log_dyed(struct report_remote_log *log, struct tars_str line);
 
+/* The service that lines go to, and another in its place; any thread. */
+struct tars_proxy *report_remote_log_proxy(const struct report_remote_log *log);
+void report_remote_log_use(struct report_remote_log *log, struct tars_proxy *proxy);
+
 /* Sends everything now; true when all of it arrived within `wait_ms`. Not on the loop's thread. */
 bool report_remote_log_flush(struct report_remote_log *log, int wait_ms);
 /* Nothing is sent any more; later lines are spilled at once. */

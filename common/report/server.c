@@ -50,16 +50,22 @@ static void spill(void *user, struct tars_str name, struct tars_str line)
 {
     struct report_server *report = user;
 
-    report_local_log_day(report->files, name, line);
+    /* What goes to the file anyway stands there already. */
+    if (!(report_day_places(report->days, name) & REPORT_DAY_LOCAL))
+        report_local_log_day(report->files, name, line);
 }
 
 static void make_remote_log(struct report_server *report, const struct tars_conf *conf)
 {
     struct tars_proxy *proxy = proxy_of(report, conf, SERVER "<log>");
 
-    if (proxy)
-        report->remote = report_remote_log_new(report->loop, proxy, &report->id, &remote_limits,
-                                               spill, report);
+    if (!proxy)
+        return;
+    report->remote = report_remote_log_new(report->loop, proxy, &report->id, &remote_limits, spill,
+                                           report);
+    /* Tars protocol: trace lines are for the service alone. */
+    report_day_switch_set(report->days, tars_str(REPORT_TRACE_LOG), REPORT_DAY_LOCAL, false);
+    report_day_switch_set(report->days, tars_str(REPORT_DYEING_LOG), REPORT_DAY_LOCAL, false);
 }
 
 static void say_config(void *user, bool failed, const char *text)
@@ -103,6 +109,7 @@ void *report_server_new(struct tars_server *server)
     report_rhythm_read(&report->rhythm, conf);
     report_sender_init(&report->sender, report->rhythm.timeout_ms);
     report->dyeing = report_dyeing_new();
+    report->days = report_day_switch_new();
     report->trace_kb = trace_kb(conf);
     report_log_open(report, conf);
     make_remote_log(report, conf);
@@ -124,6 +131,7 @@ void report_server_free(void *arg)
 
     report_remote_log_free(report->remote); /* its lines go to the files */
     report_local_log_free(report->files);
+    report_day_switch_free(report->days);
     report_node_free(report->node);
     report_config_free(report->config);
     report_served_free(report->served);

@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 #include "report/client.h"
 #include "report/config.h"
+#include "report/day_switch.h"
 #include "report/dyeing.h"
 #include "report/identity.h"
 #include "report/local_log.h"
@@ -34,6 +35,7 @@ struct report_server {
     char *level_path; /* the log level that an administrator chose stands here */
     atomic_int level; /* enum tars_log_level */
     struct report_local_log *files;
+    struct report_day_switch *days;
     struct report_config *config;
     struct report_dyeing *dyeing;
     size_t trace_kb; /* of parameters in trace lines */
@@ -42,7 +44,7 @@ struct report_server {
     struct tars_client *client; /* the server's */
     struct loop *loop;          /* the client's */
     struct report_sender sender;
-    struct tars_proxy *stat_proxy, *property_proxy, *notify_proxy;
+    _Atomic(struct tars_proxy *) stat_proxy, property_proxy, notify_proxy;
     struct report_stat *stat;
     struct report_properties *properties;
     struct report_served *served;

@@ -11,7 +11,8 @@
 
 #include "rpc/hooks.h"
 
-#define REPORT_TRACE_LOG "_t_trace_"
+#define REPORT_TRACE_LOG  "_t_trace_"
+#define REPORT_DYEING_LOG "dyeing" /* on disk; the service keeps that of all servers together */
 
 /* Who writes lines, and when. */
 struct report_tracer {

@@ -92,8 +92,7 @@ struct tars_proxy *tars_proxy_get(struct tars_client *client, const char *object
     return proxy;
 }
 
-/* All proxies there are now; the count is returned, the array is to be freed. */
-static size_t list_proxies(struct tars_client *client, struct tars_proxy ***list)
+size_t rpc_client_proxies(struct tars_client *client, struct tars_proxy ***list)
 {
     size_t at = 0, count = 0;
     struct tars_str key;
@@ -111,7 +110,7 @@ static void on_keep_alive(struct loop_timer *timer)
 {
     struct tars_client *client = loop_container(timer, struct tars_client, keep_alive);
     struct tars_proxy **proxies;
-    size_t count = list_proxies(client, &proxies);
+    size_t count = rpc_client_proxies(client, &proxies);
 
     for (size_t i = 0; i < count; i++)
         rpc_proxy_keep_alive(proxies[i], client->conf.keep_alive_ms);
@@ -230,7 +229,7 @@ struct tars_client *tars_client_new_conf(const struct tars_conf *conf)
 static void stop_proxies(struct tars_client *client)
 {
     struct tars_proxy **proxies;
-    size_t count = list_proxies(client, &proxies);
+    size_t count = rpc_client_proxies(client, &proxies);
 
     for (size_t i = 0; i < count; i++) {
         if (proxies[i] != client->locator)
@@ -261,7 +260,7 @@ static void end(void *arg)
 static void free_proxies(struct tars_client *client)
 {
     struct tars_proxy **proxies;
-    size_t count = list_proxies(client, &proxies);
+    size_t count = rpc_client_proxies(client, &proxies);
 
     for (size_t i = 0; i < count; i++)
         rpc_proxy_free(proxies[i]);
@@ -305,6 +304,34 @@ void *rpc_client_report(const struct tars_client *client)
 struct loop *rpc_client_loop(const struct tars_client *client)
 {
     return client->loop;
+}
+
+struct relocation {
+    struct tars_client *client;
+    const char *locator;
+};
+
+static void relocate(void *arg)
+{
+    const struct relocation *r = arg;
+    struct tars_client *client = r->client;
+    struct tars_proxy **proxies;
+    size_t count;
+
+    if (client->life != RPC_CLIENT_OPEN)
+        return;
+    free(client->conf.locator);
+    client->conf.locator = xstrdup(r->locator);
+    client->locator = tars_proxy_get(client, r->locator);
+    count = rpc_client_proxies(client, &proxies);
+    for (size_t i = 0; i < count; i++)
+        rpc_proxy_ask_anew(proxies[i]);
+    free(proxies);
+}
+
+void rpc_client_use_locator(struct tars_client *client, const char *locator)
+{
+    loop_call_wait(client->loop, relocate, &(struct relocation){client, locator});
 }
 
 size_t rpc_client_under_way(const struct tars_client *client)

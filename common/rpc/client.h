@@ -56,6 +56,14 @@ struct tars_client *rpc_client_new(struct rpc_client_conf *settings, struct even
 const char *rpc_client_object_setting(const struct tars_client *client, const char *object,
                                       const char *key);
 
+/* All proxies there are now; the count is returned, the array is to be freed. Any thread. */
+size_t rpc_client_proxies(struct tars_client *client, struct tars_proxy ***proxies);
+
+/* For administrators: what it was set to, and what it knows of its objects. Any thread; waits for
+ * the loop. See client_describe.c. */
+void rpc_client_describe_settings(struct tars_client *client, struct tars_writer *text);
+void rpc_client_describe_objects(struct tars_client *client, struct tars_writer *text);
+
 /* Hands a call to the loop. Any thread. */
 void rpc_client_post(struct tars_client *client, struct rpc_call *call);
 

@@ -166,6 +166,18 @@ struct rpc_discovery *rpc_discovery_new(struct tars_client *client, const char *
     return d;
 }
 
+void rpc_discovery_ask_anew(struct rpc_discovery *d)
+{
+    rpc_registry_forget(d->query);
+    d->query = NULL;
+    loop_timer_clear(d->client->loop, &d->next);
+    d->registries = count_registries(d->client);
+    d->tried = 0;
+    d->failures = 0;
+    if (d->client->locator)
+        ask(d);
+}
+
 void rpc_discovery_free(struct rpc_discovery *d)
 {
     if (!d)

@@ -28,6 +28,9 @@ struct rpc_discovery *rpc_discovery_new(struct tars_client *client, const char *
 /* Its events end at once, also when an answer is still to come. */
 void rpc_discovery_free(struct rpc_discovery *discovery);
 
+/* Now instead of when it is due; what is known holds until the answer. */
+void rpc_discovery_ask_anew(struct rpc_discovery *discovery);
+
 /* Why there is no list: for the message of a call that waited in vain. */
 const char *rpc_discovery_problem(const struct rpc_discovery *discovery);
 /* True while calls without a list need not wait. */

@@ -114,6 +114,12 @@ bool rpc_server_adapter(const struct tars_server *server, size_t i,
                         struct rpc_adapter_state *state);
 /* Answers and pushes of other threads that workers have not taken yet. Any thread, after start. */
 size_t rpc_server_answers_waiting(const struct tars_server *server);
+/* The file that the server's configuration was read from; NULL: none. */
+const char *rpc_server_config_file(const struct tars_server *server);
+/* The text that the proxy was got by. */
+const char *rpc_proxy_reference(const struct tars_proxy *proxy);
+/* Another registry; every object's endpoints are asked for anew. Not on the client's loop. */
+void rpc_client_use_locator(struct tars_client *client, const char *locator);
 /* Asynchronous calls that have not ended. Any thread. */
 size_t rpc_client_under_way(const struct tars_client *client);
 

@@ -561,3 +561,14 @@ void rpc_proxy_use_set(struct tars_proxy *p, char *set)
     p->balance = NULL;
     p->discovery = rpc_discovery_new(p->client, p->object, p->set, &discovery_events, p);
 }
+
+void rpc_proxy_ask_anew(struct tars_proxy *p)
+{
+    if (p->discovery && !p->stopped)
+        rpc_discovery_ask_anew(p->discovery);
+}
+
+const char *rpc_proxy_reference(const struct tars_proxy *p)
+{
+    return p->text;
+}

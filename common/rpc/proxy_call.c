@@ -78,7 +78,9 @@ static void write_tail(struct rpc_call *call, const struct tars_proxy *p,
 {
     const struct rpc_client_conf *conf = &p->client->conf;
     size_t contexts = o->context ? o->context->len : 0, statuses = o->status ? o->status->len : 0;
-    const struct tars_call *parent = o->parent ? o->parent : server_call_current();
+    const struct tars_call *parent = o->parent      ? o->parent
+                                     : p->framework ? NULL
+                                                    : server_call_current();
     struct tars_str_pair *pairs = xcalloc(contexts + statuses + 2 + rpc_handed_on_max(parent),
                                           sizeof *pairs);
     struct rpc_request request = {

@@ -106,7 +106,11 @@ struct tars_server *tars_server_new(int argc, char **argv)
         tars_fail(&error, -1, "no start-up file given\n%s", help_text);
     else
         conf = tars_conf_load(a.config, &error);
-    return conf ? new_server(conf) : speaking_server(NULL, &error);
+    if (!conf)
+        return speaking_server(NULL, &error);
+    struct tars_server *s = new_server(conf);
+    s->conf_file = xstrdup(a.config);
+    return s;
 }
 
 /* ---- servants, hooks, commands ------------------------------------------------------------------
@@ -315,6 +319,7 @@ void tars_server_free(struct tars_server *s)
     if (s->saved_stdout >= 0)
         close(s->saved_stdout);
     tars_conf_free(s->conf);
+    free(s->conf_file);
     pthread_mutex_destroy(&s->client_lock);
     free(s->app);
     free(s->name);
@@ -364,6 +369,11 @@ uint16_t tars_server_port(const struct tars_server *s, const char *servant)
 unsigned tars_server_workers(const struct tars_server *s)
 {
     return s->worker_count ? s->worker_count : (unsigned)s->options.workers;
+}
+
+const char *rpc_server_config_file(const struct tars_server *s)
+{
+    return s->conf_file;
 }
 
 void *rpc_server_report(const struct tars_server *s)

@@ -37,6 +37,7 @@ enum server_state {
 
 struct tars_server {
     struct tars_conf *conf; /* never NULL */
+    char *conf_file;        /* that it was read from; NULL: none */
     char *app, *name;
     struct tars_error problem; /* of arguments, configuration or tars_server_serve; code 0: none */
     bool only_print;           /* --version or --help: run prints `print` and returns */

@@ -8,14 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "AdminF.h"
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "rpc/client.h"
 #include "rpc/hooks.h"
 #include "rpc/server.h"
+#include "rpc/server_worker.h"
 
 static void put(struct tars_writer *answer, const char *format, ...) TARS_PRINTF(2, 3);
 
@@ -60,38 +64,57 @@ static void view_version(struct tars_server *s, struct tars_str argument,
     put(answer, "$%s$", TARSC_VERSION);
 }
 
-static void set_log_level(struct tars_server *s, struct tars_str argument,
-                          struct tars_writer *answer)
+/* Tars protocol: when the program was built; its file's age says so. */
+static void view_build(struct tars_server *s, struct tars_str argument, struct tars_writer *answer)
 {
-    char word[16];
-    enum log_level level;
-    (void)s;
-    snprintf(word, sizeof word, "%" TARS_STR_FMT, TARS_STR_ARG(argument));
-    bool known = log_parse_level(word, &level);
-    if (known)
-        log_set_level(level);
-    put(answer, "set log level [%s] %s", word, known ? "ok" : "error");
+    struct stat program;
+    struct tm built;
+    char text[32] = "20";
+    (void)argument;
+    if (stat("/proc/self/exe", &program) == 0 && localtime_r(&program.st_mtime, &built))
+        strftime(text, sizeof text, "%Y.%m%d.%H%M%S", &built);
+    put(answer, "$%s.%s-%s$", s->app, s->name, text + 2); /* without the century */
+}
+
+static void describe_adapter(const struct server_adapter *a, struct tars_writer *answer)
+{
+    char endpoint[TARS_ENDPOINT_TEXT];
+    tars_endpoint_print(&a->endpoint, endpoint, sizeof endpoint);
+    put(answer,
+        "[adapter %s]\nservant: %s\nendpoint: %s\nmaxconns: %lld\nqueuecap: %lld\n"
+        "queuetimeout: %lld ms\nconnections: %lld\nwaiting calls: %lld\n",
+        a->name, a->servant_name, endpoint, (long long)a->max_connections, (long long)a->queue_cap,
+        (long long)a->queue_timeout_ms, (long long)atomic_load(&a->connections),
+        (long long)atomic_load(&a->parked));
 }
 
 static void view_status(struct tars_server *s, struct tars_str argument, struct tars_writer *answer)
 {
-    char endpoint[TARS_ENDPOINT_TEXT];
     (void)argument;
-    put(answer, "[server]\napp: %s\nserver: %s\npid: %ld\nworkers: %u\nversion: %s\n", s->app,
-        s->name, (long)getpid(), s->worker_count, TARSC_VERSION);
-    for (size_t i = 0; i < s->adapter_count; i++) {
-        const struct server_adapter *a = s->adapters[i];
-        tars_endpoint_print(&a->endpoint, endpoint, sizeof endpoint);
-        put(answer,
-            "[adapter %s]\nservant: %s\nendpoint: %s\nmaxconns: %lld\nqueuecap: %lld\n"
-            "queuetimeout: %lld ms\nconnections: %lld\nwaiting calls: %lld\n",
-            a->name, a->servant_name, endpoint, (long long)a->max_connections,
-            (long long)a->queue_cap, (long long)a->queue_timeout_ms,
-            (long long)atomic_load(&a->connections), (long long)atomic_load(&a->parked));
-    }
+    put(answer, "[proxy config]\n");
+    rpc_client_describe_settings(tars_server_client(s), answer);
+    put(answer, "[server config]\napp: %s\nserver: %s\npid: %ld\nworkers: %u\nversion: %s\n",
+        s->app, s->name, (long)getpid(), s->worker_count, TARSC_VERSION);
+    for (size_t i = 0; i < s->adapter_count; i++)
+        describe_adapter(s->adapters[i], answer);
 }
 
-/* "adater" is what the others say, and what scripts look for. */
+/* What is in use now: objects called, connections served, bytes and answers that wait. */
+static void view_resource(struct tars_server *s, struct tars_str argument,
+                          struct tars_writer *answer)
+{
+    long long bytes = 0;
+    (void)argument;
+    rpc_client_describe_objects(tars_server_client(s), answer);
+    for (size_t i = 0; i < s->adapter_count; i++)
+        describe_adapter(s->adapters[i], answer);
+    for (unsigned i = 0; i < s->worker_count; i++)
+        bytes += (long long)atomic_load(&s->workers[i]->memory);
+    put(answer, "buffered bytes: %lld\nanswers to send: %zu\n", bytes,
+        rpc_server_answers_waiting(s));
+}
+
+/* "adater" is what others say, and what scripts look for. */
 static void connections(struct tars_server *s, struct tars_str argument, struct tars_writer *answer)
 {
     (void)argument;
@@ -126,29 +149,39 @@ static void close_cout(struct tars_server *s, struct tars_str argument, struct t
 {
     bool yes = tars_str_is(argument, "yes"), no = tars_str_is(argument, "no");
     bool ok = yes ? switch_stdout_off(s) : no && switch_stdout_on(s);
-    put(answer, "set closeCout [%" TARS_STR_FMT "] %s", TARS_STR_ARG(argument),
+    put(answer, "set closeCout  [%" TARS_STR_FMT "] %s", TARS_STR_ARG(argument),
         ok ? "ok" : "error");
 }
 
 static void close_core(struct tars_server *s, struct tars_str argument, struct tars_writer *answer)
 {
-    struct rlimit limit = {0, 0};
+    struct rlimit before, after;
     bool yes = tars_str_is(argument, "yes"), no = tars_str_is(argument, "no");
     (void)s;
-    bool ok = (yes || no) && getrlimit(RLIMIT_CORE, &limit) == 0;
+    bool ok = (yes || no) && getrlimit(RLIMIT_CORE, &before) == 0;
     if (ok) {
-        limit.rlim_cur = yes ? 0 : limit.rlim_max;
-        ok = setrlimit(RLIMIT_CORE, &limit) == 0;
+        after = before;
+        after.rlim_cur = yes ? 0 : before.rlim_max;
+        ok = setrlimit(RLIMIT_CORE, &after) == 0;
     }
-    put(answer, "set closeCore [%" TARS_STR_FMT "] %s", TARS_STR_ARG(argument),
-        ok ? "ok" : "error");
+    if (ok)
+        put(answer, "before set cur:%llu;max: %llu|after set cur:%llu;max: %llu\n",
+            (unsigned long long)before.rlim_cur, (unsigned long long)before.rlim_max,
+            (unsigned long long)after.rlim_cur, (unsigned long long)after.rlim_max);
+    else
+        put(answer, "set closeCore [%" TARS_STR_FMT "] error", TARS_STR_ARG(argument));
 }
 
 static const struct command commands[] = {
-    {"tars.closecore", close_core},      {"tars.closecout", close_cout},
-    {"tars.connection", connections},    {"tars.help", help},
-    {"tars.setloglevel", set_log_level}, {"tars.viewstatus", view_status},
-    {"tars.viewversion", view_version},  {NULL, NULL},
+    {"tars.bid", view_build},
+    {"tars.closecore", close_core},
+    {"tars.closecout", close_cout},
+    {"tars.connection", connections},
+    {"tars.help", help},
+    {"tars.resource", view_resource},
+    {"tars.viewstatus", view_status},
+    {"tars.viewversion", view_version},
+    {NULL, NULL},
 };
 
 static struct tars_str trim(struct tars_str s)

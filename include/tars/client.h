@@ -42,7 +42,8 @@ enum tars_routing { TARS_ROUTE_TURN = 0, TARS_ROUTE_HASH, TARS_ROUTE_CONSISTENT_
  * it handles: it carries on that call's dyeing key, its trace with a span of its own (both ends are
  * logged), and its cookies, which are the status entries whose keys do not begin with "STATUS_".
  * Elsewhere (in a callback, on another thread) `parent` says on whose behalf: a call that has not
- * ended, such as tars_later_call(later). What `status` says comes first. Keys over 1 KiB and
+ * ended, such as tars_later_call(later). Calls to the framework's own objects, "tars.…", belong to
+ * no call unless `parent` says so. What `status` says comes first. Keys over 1 KiB and
  * cookies over 64 KiB are not carried on.
  */
 struct tars_call_options {

@@ -758,6 +758,54 @@ START_TEST(lines_wait_while_the_log_service_is_away_and_arrive_in_order)
 }
 END_TEST
 
+/* What stands in the day log's file, to be freed; "" when there is none. */
+static char *day_file(const struct business *b, const char *name)
+{
+    const char *const argv[] = {
+        "/bin/sh", "-c",
+        tk_text("cat %s/Demo/ShapeServer/Demo.ShapeServer_%s_2*.log 2>/dev/null || true", b->folder,
+                name),
+        NULL};
+    char *text;
+
+    ck_assert_int_eq(tk_run(argv, NULL, 5000, &text), 0);
+    return text;
+}
+
+START_TEST(day_logs_go_to_the_service_and_a_file_and_can_be_switched)
+{
+    struct framework framework;
+    struct business b;
+    char *said;
+
+    framework_init(&framework);
+    framework_start(&framework);
+    business_start(&b, &framework);
+    tars_log_day(b.server, "orders", "in both");
+    said = command(&b, "tars.enabledaylog local|orders|false");
+    ck_assert_ptr_nonnull(strstr(said, "]:set local orders false ok\n"));
+    free(said);
+    tars_log_day(b.server, "orders", "only remote");
+    free(command(&b, "tars.enabledaylog local|orders|true"));
+    free(command(&b, "tars.enabledaylog remote|orders|false"));
+    tars_log_day(b.server, "orders", "only here");
+    free(command(&b, "tars.enabledaylog remote|orders|true"));
+    tars_log_day(b.server, "orders", "the end");
+    ck_assert(tk_eventually(has_arrived(&framework, "loggerbyInfo", "orders", "|the end\n"), 5000));
+    said = command(&b, "tars.enabledaylog everywhere|true");
+    ck_assert_ptr_nonnull(strstr(said, "usage: tars.enabledaylog "));
+    free(said);
+    business_stop(&b);
+    char *remote = arrived(&framework, "loggerbyInfo", "orders"), *local = day_file(&b, "orders");
+    ck_assert(strstr(remote, "|in both\n") && strstr(local, "|in both\n"));
+    ck_assert(strstr(remote, "|only remote\n") && !strstr(local, "|only remote\n"));
+    ck_assert(!strstr(remote, "|only here\n") && strstr(local, "|only here\n"));
+    free(remote);
+    free(local);
+    framework_stop(&framework);
+}
+END_TEST
+
 START_TEST(lines_that_never_left_stand_in_a_file_after_the_stop)
 {
     struct framework framework;
@@ -775,6 +823,8 @@ START_TEST(lines_that_never_left_stand_in_a_file_after_the_stop)
         tk_text("cat %s/Demo/ShapeServer/Demo.ShapeServer_orders_2*.log", b.folder), NULL};
     ck_assert_int_eq(tk_run(argv, NULL, 5000, &output), 0);
     ck_assert_ptr_nonnull(strstr(output, "|the last order\n"));
+    ck_assert_ptr_null(
+        strstr(strstr(output, "|the last order\n") + 1, "|the last order")); /* once */
     free(output);
     tars_server_free(framework.server);
 }
@@ -1304,6 +1354,7 @@ int main(void)
     tcase_add_test(tc, an_administrator_fetches_files_and_sets_a_level_that_stays);
     tcase_add_test(tc, day_log_lines_arrive_in_batches_with_the_fields_of_the_protocol);
     tcase_add_test(tc, lines_wait_while_the_log_service_is_away_and_arrive_in_order);
+    tcase_add_test(tc, day_logs_go_to_the_service_and_a_file_and_can_be_switched);
     tcase_add_test(tc, lines_that_never_left_stand_in_a_file_after_the_stop);
     tcase_add_test(tc, dyed_calls_leave_a_line_in_the_common_dyeing_log);
     tcase_add_test(tc, traced_calls_leave_two_lines_with_their_parameters);

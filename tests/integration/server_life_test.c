@@ -191,7 +191,7 @@ START_TEST(commands_answer_in_the_form_that_consoles_know)
     ck_assert_ptr_nonnull(strstr(notify("tars.setloglevel ERROR"), "set log level [ERROR] ok"));
     ck_assert_ptr_nonnull(strstr(notify("tars.setloglevel"), "set log level [] error"));
     ck_assert_ptr_nonnull(strstr(notify("tars.closecout maybe"), "error"));
-    ck_assert_ptr_nonnull(strstr(notify("tars.closecore yes"), "ok"));
+    ck_assert_ptr_nonnull(strstr(notify("tars.closecore yes"), "|after set cur:0;max: "));
 }
 END_TEST
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "report/config_file.h"
+#include "report/day_switch.h"
 #include "report/dyeing.h"
 #include "report/identity.h"
 #include "report/local_log.h"
@@ -234,22 +235,50 @@ START_TEST(the_node_is_named_by_nodename_then_localip)
 }
 END_TEST
 
+START_TEST(day_logs_go_to_both_places_until_one_is_switched)
+{
+    static const char *const bad[] = {
+        "", "local", "both|true", "local|maybe", "remote||true", "local|a|b|c", "|true"};
+    struct report_day_switch *days = report_day_switch_new();
+    struct tars_str orders = tars_str("orders"), day = tars_str("day");
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        ck_assert_msg(!report_day_switch_choose(days, tars_str(bad[i])), "%s", bad[i]);
+    ck_assert_uint_eq(report_day_places(days, orders), REPORT_DAY_LOCAL | REPORT_DAY_REMOTE);
+    ck_assert(report_day_switch_choose(days, tars_str("local|orders|false")));
+    ck_assert_uint_eq(report_day_places(days, orders), REPORT_DAY_REMOTE);
+    ck_assert(report_day_switch_choose(days, tars_str("remote|false"))); /* the unnamed log */
+    ck_assert_uint_eq(report_day_places(days, day), REPORT_DAY_LOCAL);
+    ck_assert(report_day_switch_choose(days, tars_str("local|orders|true")));
+    ck_assert_uint_eq(report_day_places(days, orders), REPORT_DAY_LOCAL | REPORT_DAY_REMOTE);
+    for (int i = 0; i < 2000; i++) /* names are bounded */
+        report_day_switch_set(days, tars_str(tk_text("n%d", i)), REPORT_DAY_LOCAL, false);
+    ck_assert_uint_eq(report_day_places(days, tars_str("n1999")),
+                      REPORT_DAY_LOCAL | REPORT_DAY_REMOTE);
+    report_day_switch_free(days);
+}
+END_TEST
+
 START_TEST(chosen_calls_are_dyed_and_others_are_not)
 {
     struct report_dyeing *dyeing = report_dyeing_new();
+    struct tars_writer text;
     struct tars_str key = tars_str("10001"), obj = tars_str("A.B.Obj");
 
+    tars_writer_init(&text);
     ck_assert(!report_dyeing_is(dyeing, key, obj, tars_str("f")));
-    ck_assert(!report_dyeing_choose(dyeing, tars_str("10001")));
-    ck_assert(report_dyeing_choose(dyeing, tars_str("10001 A.B.Obj f")));
-    ck_assert(report_dyeing_choose(dyeing, tars_str("  10002   A.B.Obj ")));
+    ck_assert(!report_dyeing_choose(dyeing, tars_str("1 2 3 4"), &text));
+    ck_assert(!report_dyeing_choose(dyeing, tars_str("10001"), &text));
+    ck_assert(report_dyeing_choose(dyeing, tars_str("10001 A.B.Obj f"), &text));
+    ck_assert(report_dyeing_choose(dyeing, tars_str("  10002   A.B.Obj "), &text));
     ck_assert(report_dyeing_is(dyeing, key, obj, tars_str("f")));
     ck_assert(!report_dyeing_is(dyeing, key, obj, tars_str("g")));
     ck_assert(!report_dyeing_is(dyeing, tars_str("1"), obj, tars_str("f")));
     ck_assert(report_dyeing_is(dyeing, tars_str("10002"), obj, tars_str("g")));
     for (int i = 0; i < REPORT_DYEING_MAX; i++)
-        ck_assert(report_dyeing_choose(dyeing, tars_str(tk_text("k%d O", i))));
+        ck_assert(report_dyeing_choose(dyeing, tars_str(tk_text("k%d O", i)), &text));
     ck_assert(!report_dyeing_is(dyeing, key, obj, tars_str("f"))); /* the oldest went */
+    tars_writer_free(&text);
     report_dyeing_free(dyeing);
 }
 END_TEST
@@ -271,6 +300,7 @@ int main(void)
     tcase_add_test(tc, a_set_counts_when_it_is_enabled_and_has_three_parts);
     tcase_add_test(tc, the_set_of_the_client_domain_comes_first_as_for_calls);
     tcase_add_test(tc, the_node_is_named_by_nodename_then_localip);
+    tcase_add_test(tc, day_logs_go_to_both_places_until_one_is_switched);
     tcase_add_test(tc, chosen_calls_are_dyed_and_others_are_not);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
