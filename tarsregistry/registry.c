@@ -100,6 +100,7 @@ static void on_tick(struct loop_timer *timer)
     atomic_store(&r->counters.store_looked_at, age < 0 ? 0 : clock_ms() - age);
     own_tick(r);
     reports_tick(r);
+    purge_tick(r->purge);
     if (worth_writing(r) && clock_ms() - r->file_written >= FILE_PAUSE_MS)
         write_file(r);
 }
@@ -130,6 +131,7 @@ struct registry *registry_new(const struct settings *settings, struct tars_error
     r->table = table_new();
     r->rules = rules_new();
     r->snapshots = snapshots_new(settings->workers);
+    r->purge = purge_new(r);
     r->name = table_intern(r->table, tars_str(settings->locator));
     r->file_written = clock_ms() - FILE_PAUSE_MS;
     liveness_init(&r->liveness, &settings->liveness, clock_ms());
@@ -219,6 +221,7 @@ void registry_free(struct registry *r)
     if (r->heartbeats)
         es_writer_free(r->heartbeats);
     store_free(r->store);
+    purge_free(r->purge);
     loop_free(r->loop);
     snapshots_free(r->snapshots);
     rules_free(r->rules);

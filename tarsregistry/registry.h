@@ -13,6 +13,7 @@
 #include "es/writer.h"
 #include "liveness.h"
 #include "loop/loop.h"
+#include "purge.h"
 #include "rules.h"
 #include "snapshot.h"
 #include "store.h"
@@ -28,6 +29,7 @@ struct settings {
     int32_t write_behind_ms;                        /* node heartbeats are stored this often */
     int32_t heartbeat_ms, heartbeat_timeout_ms;     /* of registries towards each other */
     int32_t instance_limit;                         /* more are not taken */
+    int64_t tombstone_ms, forget_registry_ms;       /* how long they stay stored, at least */
     int32_t metrics_silence_s; /* instances inactive this long are no longer scraped; 0: all are */
     bool trust_node_name;      /* callers may say where they are (context node_name) */
     struct daemon_auth *auth;  /* of calls that change something; NULL: everybody's */
@@ -39,6 +41,7 @@ struct counters {
     _Atomic uint64_t unauthorized, registrations, refused_registrations, failed_registrations;
     _Atomic uint64_t removals, keep_alives, unknown_keep_alives, restored;
     _Atomic uint64_t expired, held_rounds, conflicts, rejected_documents;
+    _Atomic uint64_t purged;
     _Atomic uint64_t snapshot_writes, failed_snapshot_writes;
     _Atomic uint64_t instances, objects, endpoints, unsaved_states;
     _Atomic int64_t store_looked_at; /* clock_ms(); 0: never */
@@ -54,6 +57,7 @@ struct registry {
     struct liveness liveness;
     struct store *store;
     struct es_writer *heartbeats; /* of nodes */
+    struct purge *purge;
     struct counters counters;
     struct tars_str name;   /* settings.locator, interned */
     int64_t load_began;     /* monotonic; 0: no full load is running */

@@ -103,6 +103,7 @@ COUNTER_(expired, expired)
 COUNTER_(held_rounds, held_rounds)
 COUNTER_(conflicts, conflicts)
 COUNTER_(rejected, rejected_documents)
+COUNTER_(purged, purged)
 COUNTER_(files, snapshot_writes)
 COUNTER_(failed_files, failed_snapshot_writes)
 COUNTER_(instances, instances)
@@ -133,6 +134,7 @@ const struct daemon_metric service_metric_table[] = {
      held_rounds},
     {"tars_registry_conflicts_total", "changes given up after repeated conflicts", conflicts},
     {"tars_registry_rejected_documents_total", "stored documents that cannot be used", rejected},
+    {"tars_registry_purged_total", "old tombstones taken out of the store", purged},
     {"tars_registry_snapshot_files_total", "snapshot files written", files},
     {"tars_registry_failed_snapshot_files_total", "snapshot files that could not be", failed_files},
     {"tars_registry_instances", "instances known", instances},

@@ -33,6 +33,10 @@ const struct daemon_key settings_keys[] = {
     MS_("write-behind", "30000", 100, 600000, "ms between two stored heartbeats of a node"),
     MS_("heartbeat", "10000", 100, 600000, "ms between two signs of life to other registries"),
     MS_("heartbeat-timeout", "30000", 300, 3600000, "ms after which another registry is gone"),
+    MS_("tombstones", "3600000", 1000, 31536000000,
+        "ms that what was removed stays stored, and three full loads at least"),
+    MS_("forget-registries", "604800000", 1000, 31536000000,
+        "ms after which a registry that is gone is no longer listed"),
     MS_("metrics-silence", "3600", 0, 31536000,
         "s inactive after which an instance is no longer scraped; 0: never"),
     {.name = "instance-limit",
@@ -203,6 +207,8 @@ bool settings_read(const struct daemon *daemon, struct tars_arena *arena, struct
     settings->write_behind_ms = (int32_t)daemon_int(daemon, "write-behind");
     settings->heartbeat_ms = (int32_t)daemon_int(daemon, "heartbeat");
     settings->heartbeat_timeout_ms = (int32_t)daemon_int(daemon, "heartbeat-timeout");
+    settings->tombstone_ms = daemon_int(daemon, "tombstones");
+    settings->forget_registry_ms = daemon_int(daemon, "forget-registries");
     settings->metrics_silence_s = (int32_t)daemon_int(daemon, "metrics-silence");
     settings->auth = daemon_auth(daemon);
     settings->instance_limit = (int32_t)daemon_int(daemon, "instance-limit");
@@ -212,5 +218,10 @@ bool settings_read(const struct daemon *daemon, struct tars_arena *arena, struct
         return tars_fail(error, DAEMON_USAGE,
                          "heartbeat-timeout (%d ms) must be longer than heartbeat (%d ms)",
                          settings->heartbeat_timeout_ms, settings->heartbeat_ms);
+    if (settings->forget_registry_ms <= settings->heartbeat_timeout_ms)
+        return tars_fail(
+            error, DAEMON_USAGE,
+            "forget-registries (%lld ms) must be longer than heartbeat-timeout (%d ms)",
+            (long long)settings->forget_registry_ms, settings->heartbeat_timeout_ms);
     return read_endpoints(daemon, arena, settings, error);
 }
