@@ -38,8 +38,10 @@ static struct suite_ports free_ports(void)
 static struct tk_process *start_store(const struct suite_ports *p, const char *variable)
 {
     const char *const argv[] = {tk_program("tarselasticsearch"), NULL};
-    const char *const env[] = {tk_text("TARS_DATA=%s", tk_dir()), tk_text("TARS_PORT=%u", p->store),
-                               tk_text("TARS_HTTP_PORT=%u", p->store_http), variable, NULL};
+    const char *const env[] = {tk_text("TARS_ELASTICSEARCH_DATA=%s", tk_dir()),
+                               tk_text("TARS_ELASTICSEARCH_PORT=%u", p->store),
+                               tk_text("TARS_ELASTICSEARCH_HTTP_PORT=%u", p->store_http), variable,
+                               NULL};
     return tk_spawn(argv, env, NULL);
 }
 

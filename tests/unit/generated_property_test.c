@@ -472,6 +472,27 @@ END_TEST
 /* ---- defaults ----------------------------------------------------------------------------------
  */
 
+/* Others compare with a tolerance and lose the difference. */
+START_TEST(a_number_a_hair_from_its_default_is_written)
+{
+    struct property_usual v, back;
+    struct tars_writer w;
+    struct tars_reader r;
+    struct tars_arena *memory = tars_arena_new(0);
+    tars_writer_init(&w);
+    property_usual_init(&v);
+    v.i = nextafterf(v.i, 1);
+    v.j = nextafter(v.j, 0);
+    v.zero = 1e-12;
+    property_usual_write_fields(&w, &v);
+    tars_reader_init(&r, w.at, w.len, memory);
+    ck_assert(property_usual_read_fields(&r, &back));
+    ck_assert(property_usual_equal(&v, &back));
+    tars_writer_free(&w);
+    tars_arena_free(memory);
+}
+END_TEST
+
 START_TEST(a_fresh_value_has_the_defaults_of_the_interface_file)
 {
     struct property_usual v;
@@ -688,6 +709,7 @@ int main(void)
     tcase_add_test(tests, both_codecs_refuse_the_same_damaged_bytes);
     tcase_add_test(tests, equal_values_have_equal_hashes_and_others_differ);
     tcase_add_test(tests, zeros_of_both_signs_are_equal_and_a_nan_is_not);
+    tcase_add_test(tests, a_number_a_hair_from_its_default_is_written);
     tcase_add_test(tests, a_fresh_value_has_the_defaults_of_the_interface_file);
     tcase_add_test(tests, a_value_at_its_defaults_writes_only_what_the_protocol_always_writes);
     tcase_add_test(tests, words_of_c_are_names_with_an_underscore);
