@@ -6,7 +6,7 @@
 "$tests/prepare" node java python || give_up "the peers can be installed"
 seed=${SEED:-$RANDOM}
 echo "SEED=$seed"
-count=150
+count=50
 
 # codec WHO encode|decode: from standard input to standard output.
 codec() {

@@ -255,18 +255,28 @@ tell() {
 
 # suite: `tarsc up` in a folder and on ports of its own; sets $locator and $store_url.
 suite() {
-    local offset
     while :; do
-        offset=$(($(free_port) - 8000))
+        suite_offset=$(($(free_port) - 8000))
         # 17890 and 17891 are the registry's, 9200 the store's
-        ! port_taken $((17890 + offset)) && ! port_taken $((17891 + offset)) && break
+        ! port_taken $((17890 + suite_offset)) && ! port_taken $((17891 + suite_offset)) && break
     done
-    store_url=http://127.0.0.1:$((9200 + offset))
-    start suite "$BUILD/bin/tarsc" up --data "$work/suite" --port-offset "$offset"
+    store_url=http://127.0.0.1:$((9200 + suite_offset))
+    locator="tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p $((17890 + suite_offset)) -t 60000"
+    suite_start
+}
+
+suite_start() {
+    start suite "$BUILD/bin/tarsc" up --data "$work/suite" --port-offset "$suite_offset"
     suite_pid=$pid
-    wait_listen $((17890 + offset)) && wait_listen $((17891 + offset)) ||
+    wait_listen $((17890 + suite_offset)) && wait_listen $((17891 + suite_offset)) ||
         give_up "tarsc up starts the registry" "$(tail -n 20 "$work/suite.log")"
-    locator="tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p $((17890 + offset)) -t 60000"
+}
+
+# suite_kill: as if the power went.
+suite_kill() {
+    local daemons
+    mapfile -t daemons < <(pgrep -P "$suite_pid")
+    kill_hard "$suite_pid" "${daemons[@]}"
 }
 
 # register NAME NODE SERVER INTERVAL_MS PORT: reports Interop.SERVER's TypesObj on NODE, at PORT of

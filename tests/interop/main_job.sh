@@ -136,6 +136,23 @@ for kind in node java c; do
 done
 check_finds 1 "servers that report steadily were active all the time" Interop.CServer.TypesObj "$(at c1) -"
 
+# ---- the registry and its store are killed --------------------------------------------------------------
+
+suite_kill
+got=
+for kind in node java c; do got+=$(answers $kind-again 5)$'\n'; done
+check "clients go on calling what they have found while the registry is away" test "$(many "$got" java1)" -eq 15
+suite_start
+check_finds 2 "registrations are there again at once after kill -9 of registry and store" $java_object "$(at java1) -"
+check_finds 1 "and so is what was known of a dead copy" $node_object "$(at node1) $(at node2)"
+for kind in node java c; do
+    client $kind $kind-anew $node_object "$locator"
+    check "a new $kind client finds a server through the registry that came back" test "$(many "$(answers $kind-anew 3)" node1)" -eq 3
+done
+unregister node1
+check "a server that was registered before the kill can say that it stops" test $? -eq 0
+check_finds 1 "and it is gone at once" $node_object "- $(at node2)"
+
 kill -TERM "$suite_pid"
 ended() { ! kill -0 "$suite_pid" 2>/dev/null; }
 check "tarsc up ends when it is told to" until_true 15 ended
