@@ -24,10 +24,10 @@ struct seen {
 };
 
 struct scene {
-    struct tars_server *front, *back;
+    struct tars_server *front, *back, *framework;
     const char *folder;
     uint16_t front_port, admin_port;
-    struct tars_proxy *to_back; /* Front's */
+    struct tars_proxy *to_back, *to_framework; /* Front's */
     struct tars_client *caller;
     struct tars_proxy *to_front, *admin;
     pthread_mutex_t lock;
@@ -98,8 +98,9 @@ static int32_t front_list(struct tars_call *call, struct tars_str app, struct ta
     struct tars_later *later = tarsf_config_list_config_later(call);
 
     (void)names;
-    tarsf_config_list_config_async(scene->to_back, app, server,
-                                   tars_str_is(app, "twice") ? on_first : on_second, later);
+    tarsf_config_list_config_async(
+        tars_str_is(app, "framework") ? scene->to_framework : scene->to_back, app, server,
+        tars_str_is(app, "twice") ? on_first : on_second, later);
     return 0;
 }
 
@@ -120,19 +121,18 @@ static const struct tarsf_config front = {.list_config = front_list, .load_confi
 
 /* ---- the scene ------------------------------------------------------------------------------- */
 
-static struct tars_server *server(struct scene *s, const char *name, uint16_t port, uint16_t admin,
-                                  const struct tarsf_config *handlers)
+static struct tars_server *server(struct scene *s, const char *app, const char *name, uint16_t port,
+                                  uint16_t admin, const struct tarsf_config *handlers)
 {
     struct tars_error error;
-    struct tars_conf *conf = tars_conf_parse(
-        tars_str(tk_text("<tars>\n<application>\n<server>\napp=Demo\nserver=%s\nworkers=2\n"
-                         "logpath=%s\ndatapath=%s\nbasepath=%s\n"
-                         "local=tcp -h 127.0.0.1 -p %d -t 10000\n"
-                         "<Demo.%s.ConfigObjAdapter>\nservant=Demo.%s.ConfigObj\n"
-                         "endpoint=tcp -h 127.0.0.1 -p %d -t 60000\n</Demo.%s.ConfigObjAdapter>\n"
-                         "</server>\n</application>\n</tars>\n",
-                         name, s->folder, s->folder, s->folder, admin, name, name, port, name)),
-        &error);
+    const char *text = tk_text("<tars>\n<application>\n<server>\napp=%s\nserver=%s\nworkers=2\n"
+                               "logpath=%s\ndatapath=%s\nbasepath=%s\n"
+                               "local=tcp -h 127.0.0.1 -p %d -t 10000\n"
+                               "<adapter>\nservant=%s.%s.ConfigObj\n"
+                               "endpoint=tcp -h 127.0.0.1 -p %d -t 60000\n</adapter>\n"
+                               "</server>\n</application>\n</tars>\n",
+                               app, name, s->folder, s->folder, s->folder, admin, app, name, port);
+    struct tars_conf *conf = tars_conf_parse(tars_str(text), &error);
 
     ck_assert_msg(conf != NULL, "%s", error.text);
     struct tars_server *made = tars_server_new_conf(conf);
@@ -144,15 +144,21 @@ static struct tars_server *server(struct scene *s, const char *name, uint16_t po
 static void start(struct scene *s)
 {
     uint16_t back_port = tk_free_port(), back_admin = tk_free_port();
+    uint16_t framework_port = tk_free_port(), framework_admin = tk_free_port();
     struct tars_error error;
 
     *s = (struct scene){
         .folder = tk_dir(), .front_port = tk_free_port(), .admin_port = tk_free_port()};
     pthread_mutex_init(&s->lock, NULL);
-    s->back = server(s, "Back", back_port, back_admin, &back);
-    s->front = server(s, "Front", s->front_port, s->admin_port, &front);
+    s->back = server(s, "Demo", "Back", back_port, back_admin, &back);
+    s->framework = server(s, "tars", "framework", framework_port, framework_admin, &back);
+    s->front = server(s, "Demo", "Front", s->front_port, s->admin_port, &front);
     s->to_back = tars_proxy_get(tars_server_client(s->front),
                                 tk_text("Demo.Back.ConfigObj@tcp -h 127.0.0.1 -p %d", back_port));
+    s->to_framework = tars_proxy_get(
+        tars_server_client(s->front),
+        tk_text("tars.framework.ConfigObj@tcp -h 127.0.0.1 -p %d", framework_port));
+    ck_assert_msg(tars_server_start(s->framework, &error), "%s", error.text);
     ck_assert_msg(tars_server_start(s->back, &error), "%s", error.text);
     ck_assert_msg(tars_server_start(s->front, &error), "%s", error.text);
     s->caller = tars_client_new(NULL);
@@ -166,6 +172,7 @@ static void stop(struct scene *s)
     tars_client_free(s->caller);
     tars_server_free(s->front);
     tars_server_free(s->back);
+    tars_server_free(s->framework);
     pthread_mutex_destroy(&s->lock);
 }
 
@@ -288,6 +295,23 @@ START_TEST(a_call_that_an_administrator_dyed_dyes_the_calls_it_makes)
     ck_assert_int_eq(s.seen[0].message_type, BIT_DYED);
     ck_assert_str_eq(s.seen[0].dyed, "20002");
     tars_arena_free(arena);
+    stop(&s);
+}
+END_TEST
+
+START_TEST(calls_to_the_framework_carry_nothing_on)
+{
+    static struct scene s;
+    struct tars_str_pair pairs[] = {pair("STATUS_DYED_KEY", "10001"), pair("session", "s-7"),
+                                    pair("STATUS_TRACE_KEY", "f-abc|p1")};
+
+    start(&s);
+    call(&s, "framework", BIT_DYED | BIT_TRACE, pairs, 3);
+    ck_assert_str_eq(s.seen[0].app, "framework");
+    ck_assert_int_eq(s.seen[0].message_type, 0);
+    ck_assert_str_eq(s.seen[0].dyed, "");
+    ck_assert_str_eq(s.seen[0].cookie, "");
+    ck_assert_str_eq(s.seen[0].trace, "");
     stop(&s);
 }
 END_TEST
@@ -451,6 +475,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, dyeing_key_and_cookies_go_with_the_calls_of_a_handler);
     tcase_add_test(tc, a_call_that_an_administrator_dyed_dyes_the_calls_it_makes);
+    tcase_add_test(tc, calls_to_the_framework_carry_nothing_on);
     tcase_add_test(tc, a_trace_goes_on_with_a_new_span_and_leaves_both_ends_in_the_log);
     tcase_add_test(tc, parameters_are_logged_where_the_trace_wants_them_and_while_they_are_short);
     tcase_add_test(tc, a_traced_call_that_fails_ends_with_its_code);
