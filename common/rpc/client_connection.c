@@ -445,6 +445,7 @@ static void shake_hands(struct rpc_connection *c);
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct rpc_connection *c = arg;
+    bool more = true;
 
     (void)fd;
     (void)what;
@@ -452,8 +453,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     if (c->state == SHAKING_HANDS)
         shake_hands(c);
     else
-        for (int rounds = 0; rounds < 16 && read_some(c); rounds++)
-            ;
+        for (int rounds = 0; more && rounds < 16; rounds++)
+            more = read_some(c);
+    bool open = c->state == AUTHENTICATING || c->state == READY;
+    if (more && open && c->socket.tls) /* TLS may hold what the socket will not announce */
+        event_active(c->socket.readable, EV_READ, 0);
     if (c->state != CLOSED && c->socket.tls && c->out.len > c->out_done)
         flush(c);
     leave(c);

@@ -360,6 +360,8 @@ static void follow_stall(struct tars_connection *c, bool was_stalled)
         event_del(&c->readable);
     else if (!c->stalled && was_stalled)
         event_add(&c->readable, NULL);
+    if (!c->stalled && was_stalled && c->tls && rpc_tls_pending(c->tls))
+        server_connection_look(c); /* the socket will not announce what TLS has taken from it */
 }
 
 static void begin_event(struct tars_connection *c)

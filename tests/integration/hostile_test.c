@@ -521,7 +521,7 @@ static int ask_without_reading(const struct target *t)
     struct tars_writer w = frame_with(&long_name, tars_str(NULL));
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    for (size_t at = 0; poll(&ready, 1, 300) > 0;) {
+    for (size_t at = 0; poll(&ready, 1, 100) > 0;) {
         ssize_t n = send(fd, w.at + at, w.len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0)
             break;
