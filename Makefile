@@ -157,13 +157,15 @@ tests: all $(TEST_BIN)
 unit: all $(filter $(BUILD)/tests/unit/%,$(TEST_BIN))
 	@BUILD=$(BUILD) tests/run $(sort $(filter $(BUILD)/tests/unit/$(T)%,$(TEST_BIN)))
 
-# all C tests under sanitizers: make sanitized SAN=address,undefined or SAN=thread (then only the
-# threaded ones: those whose name says so in tests/threaded)
-THREADED := $(addprefix $(BUILD)/tests/,$(shell cat tests/threaded))
+# all C tests and those of the store under sanitizers: make sanitized SAN=address,undefined or
+# SAN=thread (then only the tests of what has threads)
+THREADED := integration/% $(addprefix unit/,client_% daemon_% es_% loop_% registry_% report_% server_%)
+SANITIZED := $(if $(filter thread,$(SAN)),$(filter $(THREADED:%=$(BUILD)/tests/%),$(TEST_BIN)),$(TEST_BIN)) \
+             $(sort $(wildcard tests/integration/store_*.sh))
 .PHONY: sanitized
 sanitized:
 	@$(MAKE) --no-print-directory -j2 tests
-	@BUILD=$(BUILD) tests/run $(if $(filter thread,$(SAN)),$(THREADED),$(TEST_BIN))
+	@BUILD=$(BUILD) tests/run $(SANITIZED)
 
 .PHONY: deps test run
 deps:

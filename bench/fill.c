@@ -33,18 +33,20 @@ struct names {
     char endpoint[64];
 };
 
-static void name_instance(unsigned i, struct names *n)
+static struct names name_instance(unsigned i)
 {
+    struct names n;
     unsigned server = i / INSTANCES, node = i % INSTANCES;
 
-    snprintf(n->node, sizeof(n->node), "10.%u.%u.%u", server / 256, server % 256, node + 1);
+    snprintf(n.node, sizeof(n.node), "10.%u.%u.%u", server / 256, server % 256, node + 1);
     if (server == 0)
-        snprintf(n->server, sizeof(n->server), "TenServer");
+        snprintf(n.server, sizeof(n.server), "TenServer");
     else
-        snprintf(n->server, sizeof(n->server), "Server%04u", server);
-    snprintf(n->servant, sizeof(n->servant), "Bench.%s.TenObj", n->server);
-    snprintf(n->endpoint, sizeof(n->endpoint), "tcp -h 127.0.0.%u -p %u -t 60000", node + 1,
+        snprintf(n.server, sizeof(n.server), "Server%04u", server);
+    snprintf(n.servant, sizeof(n.servant), "Bench.%s.TenObj", n.server);
+    snprintf(n.endpoint, sizeof(n.endpoint), "tcp -h 127.0.0.%u -p %u -t 60000", node + 1,
              20000 + node);
+    return n;
 }
 
 static void fail(struct fill *f, const char *step, const struct tars_result *r)
@@ -79,9 +81,8 @@ static void keep_alive(struct fill *f, unsigned i,
 {
     const struct tars_call_options options = {.timeout_ms = CALL_MS};
     struct k8stars_keep_alive_req req;
-    struct names n;
+    struct names n = name_instance(i);
 
-    name_instance(i, &n);
     k8stars_keep_alive_req_init(&req);
     req.node_name = tars_str(n.node);
     req.state = tars_str("active");

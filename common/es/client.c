@@ -310,18 +310,16 @@ static void on_http(void *user, const struct http_answer *answer)
 static struct es_node *choose_node(struct es_client *client)
 {
     int64_t now = clock_ms();
-    struct es_node *best = NULL;
+    size_t best = client->next_node;
     for (size_t i = 0; i < client->node_count; i++) {
-        struct es_node *node = &client->nodes[(client->next_node + i) % client->node_count];
-        if (node->down_until_ms <= now) {
-            best = node;
+        size_t n = (client->next_node + i) % client->node_count;
+        if (client->nodes[n].down_until_ms < client->nodes[best].down_until_ms)
+            best = n;
+        if (client->nodes[n].down_until_ms <= now)
             break;
-        }
-        if (!best || node->down_until_ms < best->down_until_ms)
-            best = node;
     }
-    client->next_node = (size_t)(best - client->nodes + 1) % client->node_count;
-    return best;
+    client->next_node = best + 1 < client->node_count ? best + 1 : 0;
+    return &client->nodes[best];
 }
 
 static void send_call(struct es_call *call)

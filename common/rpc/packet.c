@@ -58,7 +58,7 @@ static inline bool glance_int(struct glance *g, uint8_t tag, unsigned size, int3
         g->at += 1;
         return true;
     case TARS_WIRE_INT1:
-        *v = (int8_t)b[0];
+        *v = (int8_t)b[0]; /* NOLINT(bugprone-signed-char-misuse,cert-str34-c): it is signed */
         g->at += 2;
         return true;
     case TARS_WIRE_INT2:

@@ -125,8 +125,8 @@ START_TEST(an_answer_may_lack_body_and_status_but_no_number)
     struct tars_error error = {0};
     struct rpc_response a;
 
-    ck_assert_msg(rpc_response_read(tars_str_n(ping, sizeof ping), vectors_arena, &a, &error),
-                  "%s", error.text);
+    ck_assert_msg(rpc_response_read(tars_str_n(ping, sizeof ping), vectors_arena, &a, &error), "%s",
+                  error.text);
     ck_assert_int_eq(a.id, 7);
     ck_assert_int_eq(a.ret, 0);
     ck_assert_uint_eq(a.body.len, 0);
