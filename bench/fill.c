@@ -113,12 +113,11 @@ static void start(struct fill *f, unsigned i)
     struct started *s = malloc(sizeof(*s));
     struct k8stars_adapter_conf adapter;
     struct k8stars_on_startup_req req;
-    struct names n;
+    struct names n = name_instance(i);
 
     if (!s)
         abort();
     *s = (struct started){f, i};
-    name_instance(i, &n);
     k8stars_adapter_conf_init(&adapter);
     adapter.servant = tars_str(n.servant);
     adapter.endpoint = tars_str(n.endpoint);
