@@ -33,9 +33,9 @@ bool tars_config_list(struct tars_server *server, struct tars_arena *arena,
 
 /*
  * One line for the day log of that name ("": "day"). It goes to the file
- * <logpath>/App/Server/App.Server_<name>_<date>.log and to the log service: kept in a bounded queue,
- * sent in batches, and again when the service did not take it. An administrator switches either off
- * ("tars.enabledaylog"); with the file off, it gets what cannot be sent.
+ * <logpath>/App/Server/App.Server_<name>_<date>.log and to the log service: kept in a bounded
+ * queue, sent in batches, and again when the service did not take it. An administrator switches
+ * either off ("tars.enabledaylog"); with the file off, it gets what cannot be sent.
  */
 void tars_log_day(struct tars_server *server, const char *name, const char *format, ...)
     TARS_PRINTF(3, 4);
