@@ -169,11 +169,17 @@ static uint16_t try_port(int type, uint16_t port)
     return ok ? ntohs(address.sin_port) : 0;
 }
 
+/* Below the range that the kernel takes ports of outgoing connections from, and elsewhere in each
+ * test program, so that tests side by side do not take each other's. */
 uint16_t tk_free_port(void)
 {
-    for (int i = 0; i < 100; i++) {
-        uint16_t port = try_port(SOCK_STREAM, 0);
-        if (port && try_port(SOCK_DGRAM, port))
+    enum { LOWEST = 10000, PORTS = 22000, APART = 211 };
+    static unsigned next;
+    if (next == 0)
+        next = (unsigned)getpid() * APART;
+    for (int i = 0; i < PORTS; i++) {
+        uint16_t port = (uint16_t)(LOWEST + next++ % PORTS);
+        if (try_port(SOCK_STREAM, port) && try_port(SOCK_DGRAM, port))
             return port;
     }
     give_up("no free port on", "127.0.0.1");
