@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# make test-elastic    the cases of tests/store against a real Elasticsearch (fetched once)
+# make test-elastic    the cases of tests/store against a real Elasticsearch (fetched once), and
+#                      tarsregistry on it
 
 .PHONY: test-elastic
-test-elastic:
+test-elastic: $(patsubst %,$(BUILD)/tests/integration/registry_%_test,daemon purge) all
 	@scripts/deps test
-	@tests/store/compare
+	@BUILD=$(BUILD) tests/store/compare
 
 # The fuzzer of the store reads with the daemon's own files.
 ifdef FUZZING
