@@ -340,11 +340,11 @@ void document_write_server(cJSON *doc, const struct record *record)
     set(doc, "servants", servants);
 }
 
-void document_write_state(cJSON *doc, const struct state_document *state, int64_t now)
+void document_write_state(cJSON *doc, const struct state_document *state, int64_t reported_at)
 {
     document_set_text(doc, "present_state", tars_str(state_word(state->present)));
     document_set_number(doc, "state_since", state->since);
-    document_set_number(doc, "reported_at", now);
+    document_set_number(doc, "reported_at", reported_at);
     document_set_text(doc, "reporter", tars_str(state->reported ? "tarscli" : "reaper"));
     document_set_text(doc, "reported_to", state->reported_to);
     document_set_number(doc, "report_interval", state->interval);

@@ -73,6 +73,6 @@ struct tars_str document_buried_by(const cJSON *source);
 
 /* Puts every field of the record into the document, the adapters as a whole. */
 void document_write_server(cJSON *doc, const struct record *record);
-void document_write_state(cJSON *doc, const struct state_document *state, int64_t now);
+void document_write_state(cJSON *doc, const struct state_document *state, int64_t reported_at);
 
 #endif

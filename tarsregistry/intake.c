@@ -8,7 +8,7 @@
 #include "base/xmalloc.h"
 
 /* A full load shows what searches could see when it began: not yet what was written just before. */
-enum { SEARCH_LAG_MS = 5000 };
+enum { SEARCH_LAG_MS = 5000, ROUNDING_MS = 1 };
 
 static bool later(struct position a, struct es_version b)
 {
@@ -70,6 +70,20 @@ static void take_server(struct registry *r, const char *id, const cJSON *source,
     take_record(r, i, source, document_read_server);
 }
 
+/* Another registry's word about a state, from before we were told another one ourselves. Who is
+ * told the same state again does not write it, so that nothing else would put this right. */
+static bool overtaken(const struct registry *r, const struct instance *i, const cJSON *source,
+                      const struct state_document *state)
+{
+    if (!i->record || !i->reports.heard || state->present == i->present || !state->reported ||
+        tars_str_equal(state->reported_to, r->name))
+        return false;
+    /* The registry's own write says when it was told; anybody else's counts as of its writing. */
+    bool own = tars_str_equal(document_text(source, "updated_by"), state->reported_to);
+    int64_t heard = clock_wall_ms() - (clock_ms() - i->reports.heard);
+    return document_number(source, own ? "reported_at" : "updated_at", heard) < heard - ROUNDING_MS;
+}
+
 static void take_state(struct registry *r, const char *id, const cJSON *source,
                        struct es_version version)
 {
@@ -80,6 +94,11 @@ static void take_state(struct registry *r, const char *id, const cJSON *source,
     i->state_at = (struct position){version.primary_term, version.seq_no};
     if (document_deleted(source) || !document_read_state(source, &state))
         return table_set_present(r->table, i, STATE_INACTIVE, 0);
+    if (overtaken(r, i, source, &state)) {
+        i->state_edits++;
+        i->state_dirty = true; /* the next tick writes ours */
+        return;
+    }
     table_set_present(r->table, i, state.present, state.since);
     i->reporter = table_intern(r->table, state.reported_to);
     i->reports.expected = state.reported;

@@ -31,6 +31,7 @@ void liveness_report(const struct liveness *l, struct instance *i, bool steady, 
     i->reports.expected = true;
     i->reports.ours = true;
     i->reports.last = now;
+    i->reports.heard = now;
 }
 
 void liveness_away(struct liveness *l, int64_t now)

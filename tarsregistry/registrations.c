@@ -287,7 +287,8 @@ static void on_state_added(void *user, const struct es_result *result)
     struct instance *i = table_find(r->table, tars_str(c->id));
     if (i && i->record) {
         i->state_dirty = false;
-        i->reports = (struct reports){.expected = true, .ours = true, .last = clock_ms()};
+        i->reports = (struct reports){
+            .expected = true, .ours = true, .last = clock_ms(), .heard = clock_ms()};
         i->reporter = r->name;
         intake_written(r, DOCUMENT_STATE, c->id, c->state, state_at);
     }
@@ -402,6 +403,7 @@ void registrations_remove(struct registry *r, struct tars_str application,
     /* Whatever becomes of the removal, it said itself that it takes no more calls. */
     if (i && i->record && i->present != STATE_INACTIVE) {
         table_set_present(r->table, i, STATE_INACTIVE, clock_wall_ms());
+        i->reports.heard = clock_ms();
         i->state_edits++;
         i->state_dirty = true;
         registry_publish(r);
@@ -412,6 +414,7 @@ void registrations_remove(struct registry *r, struct tars_str application,
     int64_t now = clock_wall_ms();
     document_set_text(fields, "present_state", tars_str(state_word(STATE_INACTIVE)));
     document_set_number(fields, "state_since", now);
+    document_set_number(fields, "reported_at", now);
     document_set_number(fields, "updated_at", now);
     document_set_text(fields, "updated_by", r->name);
     es_update(store_client(r->store), index_of(c, DOCUMENT_STATE), c->id, fields, false,
@@ -446,6 +449,7 @@ void registrations_remove_node(struct registry *r, struct tars_str node_name, in
     for (size_t k = 0; k < list.len; k++) {
         struct instance *i = list.at[k];
         table_set_present(r->table, i, STATE_DESTROYED, clock_wall_ms());
+        i->reports.heard = clock_ms();
         i->state_edits++;
         i->state_dirty = true;
         cJSON *fields = reports_state_fields(r, i);

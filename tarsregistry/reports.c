@@ -58,7 +58,7 @@ static void on_state_written(void *user, const struct es_result *result)
 
 cJSON *reports_state_fields(struct registry *r, const struct instance *i)
 {
-    int64_t now = clock_wall_ms();
+    int64_t now = clock_wall_ms(), heard = i->reports.heard;
     struct state_document state = {
         .present = i->present,
         .since = i->present_since,
@@ -68,7 +68,7 @@ cJSON *reports_state_fields(struct registry *r, const struct instance *i)
     };
     cJSON *fields = cJSON_CreateObject();
     document_stamp(fields, i->id, r->name, now);
-    document_write_state(fields, &state, now);
+    document_write_state(fields, &state, heard ? now - (clock_ms() - heard) : now);
     return fields;
 }
 

@@ -22,7 +22,8 @@ enum { REPORT_GAPS = 3 };
 struct reports {
     bool expected; /* its state comes from its own reports, so silence means something */
     bool ours;     /* this registry got the last one */
-    int64_t last;
+    int64_t last;  /* since when it is silent: a report, or when we took it over */
+    int64_t heard; /* the last report that came to us; 0: none */
     int32_t gaps[REPORT_GAPS]; /* between the last reports of an unchanged state; 0: none yet */
     int32_t stored_interval;   /* what was known before a restart */
 };
