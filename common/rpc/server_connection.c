@@ -339,9 +339,8 @@ static ssize_t read_own(struct tars_connection *c, size_t frame)
 static ssize_t read_some(struct tars_connection *c)
 {
     size_t frame = announced(c);
-    return c->in_len <= SMALL_REST - 1 && frame <= SERVER_CHUNK_LARGE - READ_ROOM
-               ? read_shared(c)
-               : read_own(c, frame);
+    bool is_short = c->in_len < SMALL_REST && frame <= SERVER_CHUNK_LARGE - READ_ROOM;
+    return !c->in || is_short ? read_shared(c) : read_own(c, frame);
 }
 
 static ssize_t discard(struct tars_connection *c)

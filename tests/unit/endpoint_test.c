@@ -145,7 +145,7 @@ END_TEST
 START_TEST(the_longest_text_fits_its_room)
 {
     struct tars_endpoint e = {TARS_SSL,  "",        65535,     INT32_MAX, INT32_MAX,
-                              INT32_MAX, INT32_MAX, INT32_MAX, 1, ""};
+                              INT32_MAX, INT32_MAX, INT32_MAX, 1,         ""};
     char text[TARS_ENDPOINT_TEXT], little[8];
     memset(e.host, 'h', sizeof e.host - 1);
     ck_assert_uint_lt(tars_endpoint_print(&e, text, sizeof text), sizeof text);
