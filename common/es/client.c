@@ -518,8 +518,10 @@ void es_client_free(struct es_client *client)
     if (!client)
         return;
     client->closed = true;
+    loop_run_pending(client->loop); /* posted calls end here: the loop may never run again */
     while (client->calls)
         fail_call(client->calls, ES_UNREACHABLE, 0, "the client was closed");
+    loop_run_pending(client->loop); /* and those that the callbacks made */
     install_free(client->install);
     http_client_free(client->http);
     client_release(client);

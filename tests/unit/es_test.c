@@ -459,6 +459,33 @@ START_TEST(closing_the_client_ends_what_runs)
 }
 END_TEST
 
+struct last_words {
+    struct setting setting;
+    struct outcome outcome;
+};
+
+/* The loop has no turn between the request and the end, and none after it. */
+static void ask_and_free(void *arg)
+{
+    struct last_words *w = arg;
+    es_get(w->setting.client, "t_server", "1", 10000, on_result, &w->outcome);
+    free_client(&w->setting);
+    loop_stop(w->setting.loop);
+}
+
+START_TEST(closing_the_client_ends_what_was_just_asked)
+{
+    static const struct reply replies[] = {{200, "", FOUND}};
+    struct last_words w = {.outcome = {.came = false}};
+    start(&w.setting, replies, 1, "");
+    loop_call_wait(w.setting.loop, ask_and_free, &w);
+    loop_free(w.setting.loop);
+    peer_stop(w.setting.peer);
+    ck_assert(w.outcome.came);
+    ck_assert_int_eq(w.outcome.status, ES_UNREACHABLE);
+}
+END_TEST
+
 START_TEST(options_that_cannot_be_read_are_refused)
 {
     static const char *const nodes[] = {"",       "localhost",    "a:0", "a:99999",
@@ -529,6 +556,7 @@ int main(void)
     tcase_add_test(tc, ids_that_are_no_path_are_refused_without_asking);
     tcase_add_test(tc, a_bulk_tells_of_each_item_and_of_none_when_items_are_missing);
     tcase_add_test(tc, closing_the_client_ends_what_runs);
+    tcase_add_test(tc, closing_the_client_ends_what_was_just_asked);
     tcase_add_test(tc, options_that_cannot_be_read_are_refused);
     tcase_add_test(tc, ids_are_joined_from_encoded_parts);
     tcase_add_test(tc, values_of_callers_stay_values);
