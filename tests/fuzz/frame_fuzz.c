@@ -17,6 +17,7 @@
 enum { PIECES = 8, ANSWERS_MAX = 4 * 1024 * 1024 };
 
 static const char conf_text[] = "<tars>\n<application>\n<server>\napp=A\nserver=S\nworkers=1\n"
+                                "datapath=build/fuzz\nlogpath=build/fuzz/frame-log\n"
                                 "maxPackageLength=100000\n<O>\nservant=A.S.O\n"
                                 "endpoint=tcp -h 127.0.0.1 -p 1\n</O>\n</server>\n</application>\n"
                                 "</tars>\n";
