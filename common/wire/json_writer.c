@@ -141,6 +141,13 @@ static const char *not_finite(double v)
     return v > 0 ? "\"Infinity\"" : "\"-Infinity\"";
 }
 
+/* The shortest text that reads back as the same number is "-0", which readers of whole numbers take
+ * for 0: the fraction keeps the sign. */
+static void put_real(struct tars_json_writer *w, const char *text)
+{
+    put(w, strcmp(text, "-0") == 0 ? "-0.0" : text);
+}
+
 void tars_json_double(struct tars_json_writer *w, double v)
 {
     char text[40];
@@ -155,7 +162,7 @@ void tars_json_double(struct tars_json_writer *w, double v)
         if (memcmp(&v, &(double){strtod(text, NULL)}, sizeof v) == 0)
             break;
     }
-    put(w, text);
+    put_real(w, text);
 }
 
 void tars_json_float(struct tars_json_writer *w, float v)
@@ -172,7 +179,7 @@ void tars_json_float(struct tars_json_writer *w, float v)
         if (memcmp(&v, &(float){strtof(text, NULL)}, sizeof v) == 0)
             break;
     }
-    put(w, text);
+    put_real(w, text);
 }
 
 void tars_json_bytes(struct tars_json_writer *w, struct tars_str v)
