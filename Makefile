@@ -50,6 +50,8 @@ TARS_ROOMS := base wire conf loop rpc report
 # what only our own programs use
 DAEMON_ROOMS := http daemon es
 IDL_ROOMS := idl
+# processes, on base and loop alone: no Tars, and none of the libraries of the daemons
+SUPERVISE_ROOMS := supervise
 
 DAEMONS := $(notdir $(patsubst %/main.c,%,$(wildcard tarsregistry/main.c tarselasticsearch/main.c tarsc/main.c)))
 PROGRAMS := $(if $(wildcard tools/tars2c/*.c),tars2c) $(DAEMONS)
@@ -64,20 +66,23 @@ BASE_A := $(LIB)/internal/libbase.a
 IDL_A := $(LIB)/internal/libidl.a
 TARS_A := $(LIB)/internal/libtars.a
 COMMON_A := $(LIB)/internal/libcommon.a
+SUPERVISE_A := $(LIB)/internal/libsupervise.a
 
 BASE_O := $(call objects,common/base/*.c common/wire/*.c)
 TARS_O := $(BASE_O) $(foreach r,$(filter-out base wire,$(TARS_ROOMS)),$(call objects,common/$(r)/*.c)) $(GEN_O)
 COMMON_O := $(foreach r,$(DAEMON_ROOMS),$(call objects,common/$(r)/*.c))
 IDL_O := $(foreach r,$(IDL_ROOMS),$(call objects,common/$(r)/*.c))
+SUPERVISE_O := $(foreach r,$(SUPERVISE_ROOMS),$(call objects,common/$(r)/*.c))
 
 .DEFAULT_GOAL := all
 .PHONY: all
-all: $(PROGRAMS:%=$(BIN)/%) $(TARS_A) $(COMMON_A)
+all: $(PROGRAMS:%=$(BIN)/%) $(TARS_A) $(COMMON_A) $(SUPERVISE_A)
 
 $(BASE_A): $(BASE_O)
 $(IDL_A): $(IDL_O)
 $(TARS_A): $(TARS_O)
 $(COMMON_A): $(COMMON_O)
+$(SUPERVISE_A): $(SUPERVISE_O)
 $(LIB)/internal/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -96,7 +101,7 @@ $(GEN)/builtin.c: $(PROTOCOL) scripts/embed
 $(OBJ)/gen/builtin.o: CPPFLAGS += -I.
 
 define daemon_rule
-$(BIN)/$(1): $(call objects,$(1)/*.c) $(EXTRA_$(1)) $(COMMON_A) $(IDL_A) $(TARS_A)
+$(BIN)/$(1): $(call objects,$(1)/*.c) $(EXTRA_$(1)) $(SUPERVISE_A) $(COMMON_A) $(IDL_A) $(TARS_A)
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	@$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(DAEMON_LDLIBS)
@@ -146,7 +151,7 @@ $(GEN)/tests/%.h $(GEN)/tests/%.c: tests/unit/%.tars $(BIN)/tars2c
 $(patsubst %.c,$(OBJ)/%.o,$(TEST_C)) $(TESTKIT_O): CPPFLAGS += -I$(GEN)/tests -Itests/lib -I.
 $(TEST_GEN_O): CPPFLAGS += -I$(GEN)/tests
 $(patsubst %.c,$(OBJ)/%.o,$(TEST_C)) $(TESTKIT_O): | $(GEN_H) $(TEST_GEN_H)
-$(BUILD)/tests/%: $(OBJ)/tests/%.o $(TESTKIT_O) $(TEST_GEN_O) $(COMMON_A) $(IDL_A) $(TARS_A)
+$(BUILD)/tests/%: $(OBJ)/tests/%.o $(TESTKIT_O) $(TEST_GEN_O) $(SUPERVISE_A) $(COMMON_A) $(IDL_A) $(TARS_A)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(call pkg,--libs,check) $(DAEMON_LDLIBS)
