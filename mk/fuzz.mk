@@ -19,7 +19,7 @@ ifdef FUZZING
 CFLAGS += $(FUZZ_FLAGS)
 
 fuzzers: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
-$(BUILD)/tests/fuzz/%: $(OBJ)/tests/fuzz/%_fuzz.o $(COMMON_A) $(IDL_A) $(TARS_A)
+$(BUILD)/tests/fuzz/%: $(OBJ)/tests/fuzz/%_fuzz.o $(SUPERVISE_A) $(COMMON_A) $(IDL_A) $(TARS_A)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(DAEMON_LDLIBS)
