@@ -11,6 +11,11 @@ struct command {
 };
 
 extern const struct command command_call;
+extern const struct command command_down;
+extern const struct command command_logs;
+extern const struct command command_ps;
+extern const struct command command_restart;
+extern const struct command command_stop;
 extern const struct command command_up;
 
 #endif

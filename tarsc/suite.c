@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "suite.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/xmalloc.h"
-
-enum { READY_TIMEOUT_MS = 1000, ARGUMENTS = 8 };
+#include "child.h"
 
 static const char *const names[SUITE_MEMBERS] = {"tarselasticsearch", "tarsregistry"};
 
@@ -38,9 +36,9 @@ static char *own_folder(struct tars_error *error)
     return xstrdup(path);
 }
 
-/* Fills argv for a member; [0] and the data folder are to be freed by free_arguments. */
+/* Fills argv for a member; [0] and the data folder are to be freed by suite_free_arguments. */
 static void make_arguments(const struct suite *suite, const struct suite_member *member,
-                           const char *extra, char *argv[ARGUMENTS])
+                           const char *extra, char *argv[SUITE_ARGUMENTS])
 {
     size_t n = 0;
     argv[n++] = xasprintf("%s/%s", suite->programs, member->name);
@@ -53,7 +51,7 @@ static void make_arguments(const struct suite *suite, const struct suite_member 
     argv[n] = NULL;
 }
 
-static void free_arguments(char *argv[ARGUMENTS])
+void suite_free_arguments(char *argv[SUITE_ARGUMENTS])
 {
     for (size_t i = 0; argv[i]; i++)
         free(argv[i]);
@@ -62,10 +60,10 @@ static void free_arguments(char *argv[ARGUMENTS])
 static bool ask_addresses(struct suite *suite, struct suite_member *member,
                           struct tars_error *error)
 {
-    char *argv[ARGUMENTS];
+    char *argv[SUITE_ARGUMENTS];
     make_arguments(suite, member, "--addresses", argv);
     int status = child_run(argv, &member->addresses);
-    free_arguments(argv);
+    suite_free_arguments(argv);
     if (status == 0)
         return true;
     const char *said = member->addresses ? member->addresses : "";
@@ -97,7 +95,6 @@ void suite_free(struct suite *suite)
 {
     for (size_t i = 0; i < SUITE_MEMBERS; i++) {
         free(suite->members[i].addresses);
-        child_free(&suite->members[i].child);
     }
     free(suite->programs);
 }
@@ -130,58 +127,10 @@ bool suite_address(const struct suite_member *member, const char *wanted, char *
     return false;
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------------ */
-
-bool suite_start(struct suite *suite, struct suite_member *member, struct tars_error *error)
+void suite_arguments(const struct suite *suite, const struct suite_member *member,
+                     char *argv[SUITE_ARGUMENTS])
 {
-    char *argv[ARGUMENTS], *log = xasprintf("%s/%s.log", suite->data, member->name);
     make_arguments(suite, member, NULL, argv);
-    bool ok = child_start(&member->child, argv, log, error);
-    free_arguments(argv);
-    free(log);
-    return ok;
-}
-
-struct answer {
-    char *text;
-    size_t size, len;
-};
-
-static size_t take_answer(char *bytes, size_t one, size_t count, void *user)
-{
-    struct answer *a = user;
-    (void)one;
-    size_t fits = count < a->size - 1 - a->len ? count : a->size - 1 - a->len;
-    memcpy(a->text + a->len, bytes, fits);
-    a->len += fits;
-    a->text[a->len] = '\0';
-    return count;
-}
-
-bool suite_ready(const struct suite_member *member, char *why, size_t size)
-{
-    struct answer answer = {.text = why, .size = size};
-    char *url = xasprintf("http://%s/readyz", member->http);
-    CURL *curl = curl_easy_init();
-    long status = 0;
-    *why = '\0';
-    if (curl) {
-        curl_easy_setopt(curl, CURLOPT_URL, url);
-        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)READY_TIMEOUT_MS);
-        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
-        curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
-        CURLcode failed = curl_easy_perform(curl);
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-        if (failed)
-            snprintf(why, size, "%s: %s", url, curl_easy_strerror(failed));
-        curl_easy_cleanup(curl);
-    }
-    free(url);
-    why[strcspn(why, "\n")] = '\0';
-    return status == 200;
 }
 
 /* ---- the table

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "child.h"
+#include <tars/types.h>
 
 enum { SUITE_MEMBERS = 2 };
 
@@ -13,7 +13,6 @@ struct suite_member {
     const char *name; /* of the program */
     char *addresses;  /* what `--addresses` says: lines of NAME, a tab, ADDRESS */
     char http[100];   /* "127.0.0.1:17892" */
-    struct child child;
 };
 
 struct suite {
@@ -29,10 +28,12 @@ struct suite {
 bool suite_prepare(struct suite *suite, struct tars_error *error) TARS_MUSTCHECK;
 void suite_free(struct suite *suite);
 
-bool suite_start(struct suite *suite, struct suite_member *member,
-                 struct tars_error *error) TARS_MUSTCHECK;
-/* Asks /readyz once; what it says against it goes to `why`. */
-bool suite_ready(const struct suite_member *member, char *why, size_t size);
+enum { SUITE_ARGUMENTS = 8 };
+/* Fills argv for running a member, NULL-terminated; the texts are to be freed with
+ * suite_free_arguments. */
+void suite_arguments(const struct suite *suite, const struct suite_member *member,
+                     char *argv[SUITE_ARGUMENTS]);
+void suite_free_arguments(char *argv[SUITE_ARGUMENTS]);
 /* The address under that name in `--addresses`, copied; false when there is none. */
 bool suite_address(const struct suite_member *member, const char *name, char *address, size_t size);
 /* The table of addresses for people. */

@@ -1,139 +1,109 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tarsc up: the suite on this machine, in the foreground, until a signal. */
+/* tarsc up: the suite on this machine, in the foreground until a signal, or detached. */
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/xmalloc.h"
 #include "daemon/folder.h"
 #include "command.h"
-#include "suite.h"
-
-enum { READY_MS = 60000, STOP_MS = 15000, POLL_US = 50000 };
+#include "runner.h"
 
 static const char usage[] =
-    "Usage: tarsc up [--data DIR] [--port-offset N] [--config FILE]\n\n"
+    "Usage: tarsc up [--data DIR] [--port-offset N] [--config FILE] [--detach]\n\n"
     "Starts the embedded store and the registry, waits for each to be ready, prints their\n"
-    "addresses, and stops them in reverse order on Ctrl-C or SIGTERM.\n\n"
+    "addresses, starts again what crashes, and stops them in reverse order on Ctrl-C or "
+    "SIGTERM.\n\n"
     "  --data DIR         where they keep what has to stay, and their logs; without it\n"
     "                     $XDG_DATA_HOME/tarsc or ~/.local/share/tarsc\n"
     "  --port-offset N    move every port by N: a second suite beside the first\n"
-    "  --config FILE      a configuration for all of them, each reads its own domains\n\n"
-    "Exit status: 0 stopped by a signal, 1 a daemon failed, 2 arguments or configuration.\n";
+    "  --config FILE      a configuration for all of them, each reads its own domains\n"
+    "  --detach           go to the background once all are ready; tarsc down stops them\n\n"
+    "tarsc ps, logs, stop, restart and down speak to a suite that runs.\n\n"
+    "Exit status: 0 stopped, or detached; 1 a daemon failed, 2 arguments or configuration.\n";
 
 struct up {
     struct suite suite;
-    size_t started;
-    int signals; /* signalfd of SIGINT and SIGTERM, never blocking */
-    struct tars_error error;
+    bool detach;
+    int news; /* detached: where to say that all are ready; -1: in the foreground */
 };
 
-/* ---- signals
+/* ---- detaching
+ * ------------------------------------------------------------------------------------ */
+
+/* From here on it speaks to its log; the command that started it sees the end of the pipe. */
+static void leave_terminal(const struct up *up)
+{
+    char *path = xasprintf("%s/tarsc.log", up->suite.data);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0)
+        fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    fflush(stdout);
+    ssize_t ignored = write(up->news, "r", 1);
+    (void)ignored;
+    close(up->news);
+    dup2(fd, STDOUT_FILENO);
+    dup2(fd, STDERR_FILENO);
+    close(fd);
+    free(path);
+}
+
+/* In the command that the user waits for: hands on what the other one says, then its status. */
+static int follow(pid_t pid, int said, int news)
+{
+    char text[4096], ready = 0;
+    ssize_t got;
+    int status = 0;
+    while ((got = read(said, text, sizeof text)) > 0 || (got < 0 && errno == EINTR))
+        if (got > 0)
+            fwrite(text, 1, (size_t)got, stdout);
+    fflush(stdout);
+    if (read(news, &ready, 1) == 1)
+        return 0;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* True in the process that shall run the suite; else *status is the end of the command. */
+static bool detach(struct up *up, int *status)
+{
+    int said[2], news[2];
+    if (pipe2(said, O_CLOEXEC) != 0 || pipe2(news, O_CLOEXEC) != 0) {
+        fprintf(stderr, "tarsc up: cannot detach: %s\n", strerror(errno));
+        *status = 1;
+        return false;
+    }
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid != 0) {
+        close(said[1]);
+        close(news[1]);
+        *status = pid < 0 ? 1 : follow(pid, said[0], news[0]);
+        return false;
+    }
+    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    setsid();
+    dup2(in, STDIN_FILENO);
+    dup2(said[1], STDOUT_FILENO);
+    dup2(said[1], STDERR_FILENO);
+    close(in);
+    close(said[0]);
+    close(said[1]);
+    close(news[0]);
+    up->news = news[1];
+    return true;
+}
+
+/* ---- running
  * -------------------------------------------------------------------------------------- */
 
-static int open_signals(void)
+static void on_ready(void *user)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/* True when one of the signals came since the last question. */
-static bool signalled(void *user)
-{
-    struct up *up = user;
-    struct signalfd_siginfo info;
-    return read(up->signals, &info, sizeof info) == sizeof info;
-}
-
-/* ---- starting and watching
- * ------------------------------------------------------------------------- */
-
-/* The first member that has ended, with the reason in up->error; NULL while all live. */
-static struct suite_member *find_ended(struct up *up)
-{
-    for (size_t i = 0; i < up->started; i++) {
-        struct suite_member *member = &up->suite.members[i];
-        char end[100];
-        if (!child_ended(&member->child))
-            continue;
-        child_describe_end(&member->child, end, sizeof end);
-        tars_fail(&up->error, 1, "%s %s", member->name, end);
-        return member;
-    }
-    return NULL;
-}
-
-static int fail_with_log(struct up *up, const struct suite_member *member)
-{
-    fprintf(stderr, "tarsc up: %s\n", up->error.text);
-    child_print_log_end(&member->child, stderr);
-    return 1;
-}
-
-/* 0 when it is ready, an exit status, or -1 when a signal came first. */
-static int wait_ready(struct up *up, struct suite_member *member)
-{
-    int64_t end = clock_ms() + READY_MS;
-    char why[300];
-    while (!suite_ready(member, why, sizeof why)) {
-        struct suite_member *ended = find_ended(up);
-        if (ended)
-            return fail_with_log(up, ended);
-        if (signalled(up))
-            return -1;
-        if (clock_ms() > end) {
-            tars_fail(&up->error, 1, "%s is not ready after %d s: %s", member->name,
-                      READY_MS / 1000, why);
-            return fail_with_log(up, member);
-        }
-        usleep(POLL_US);
-    }
-    return 0;
-}
-
-static int start_all(struct up *up)
-{
-    for (size_t i = 0; i < SUITE_MEMBERS; i++) {
-        struct suite_member *member = &up->suite.members[i];
-        if (!suite_start(&up->suite, member, &up->error)) {
-            fprintf(stderr, "tarsc up: %s\n", up->error.text);
-            return 1;
-        }
-        up->started++;
-        int status = wait_ready(up, member);
-        if (status != 0)
-            return status;
-    }
-    return 0;
-}
-
-static int watch(struct up *up)
-{
-    struct suite_member *ended;
-    while (!(ended = find_ended(up))) {
-        if (signalled(up))
-            return 0;
-        usleep(POLL_US);
-    }
-    return fail_with_log(up, ended);
-}
-
-static void stop_all(struct up *up)
-{
-    while (up->started > 0)
-        child_stop(&up->suite.members[--up->started].child, STOP_MS, signalled, up);
-}
-
-static void print_welcome(const struct up *up)
-{
+    const struct up *up = user;
     char query[200];
     suite_print(&up->suite, stdout);
     printf("\nLogs and data: %s\n", up->suite.data);
@@ -143,40 +113,57 @@ static void print_welcome(const struct up *up)
                "  %s/tarsc call 'tars.tarsregistry.QueryObj@%s' findObjectById "
                "'{\"id\":\"tars.tarsregistry.QueryObj\"}'\n",
                up->suite.programs, query);
-    printf("Ctrl-C stops all.\n");
+    if (up->news >= 0)
+        printf("It runs in the background: tarsc down --data %s stops it.\n", up->suite.data);
+    else
+        printf("Ctrl-C stops all.\n");
     fflush(stdout);
+    if (up->news >= 0)
+        leave_terminal(up);
 }
 
 static int run(struct up *up)
 {
-    if (!suite_prepare(&up->suite, &up->error)) {
-        fprintf(stderr, "tarsc up: %s\n", up->error.text);
-        return 2;
+    struct tars_error error;
+    struct runner_options options = {
+        .suite = &up->suite, .outlive = up->detach, .ready = on_ready, .user = up};
+    if (suite_prepare(&up->suite, &error))
+        return runner_run(&options);
+    fprintf(stderr, "tarsc up: %s\n", error.text);
+    return 2;
+}
+
+static int run_in_folder(struct up *up)
+{
+    struct daemon_folder *folder = NULL;
+    struct tars_error error;
+    int status = 1;
+    char *data = up->suite.data ? xstrdup(up->suite.data) : daemon_folder_default("", &error);
+    if (data)
+        folder = daemon_folder_open(data, &error);
+    free(data);
+    if (folder) {
+        up->suite.data = daemon_folder_path(folder);
+        status = run(up);
+    } else {
+        fprintf(stderr, "tarsc up: %s\n", error.text);
     }
-    up->signals = open_signals();
-    int status = start_all(up);
-    if (status == 0) {
-        print_welcome(up);
-        status = watch(up);
-    }
-    stop_all(up);
-    close(up->signals);
-    return status < 0 ? 0 : status;
+    suite_free(&up->suite);
+    daemon_folder_close(folder);
+    return status;
 }
 
 /* ---- the command
- * --------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------- */
 
 static const struct option options[] = {
-    {"data", required_argument, NULL, 'd'},
-    {"port-offset", required_argument, NULL, 'o'},
-    {"config", required_argument, NULL, 'c'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"data", required_argument, NULL, 'd'},   {"port-offset", required_argument, NULL, 'o'},
+    {"config", required_argument, NULL, 'c'}, {"detach", no_argument, NULL, 'b'},
+    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 };
 
 /* True to go on; else *status is the end. */
-static bool parse(int argc, char **argv, struct suite *suite, int *status)
+static bool parse(int argc, char **argv, struct up *up, int *status)
 {
     char name[] = "tarsc up"; /* what getopt's messages begin with */
     int option;
@@ -184,11 +171,13 @@ static bool parse(int argc, char **argv, struct suite *suite, int *status)
     argv[0] = name;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'd') {
-            suite->data = optarg;
+            up->suite.data = optarg;
         } else if (option == 'o') {
-            suite->port_offset = optarg;
+            up->suite.port_offset = optarg;
         } else if (option == 'c') {
-            suite->config = optarg;
+            up->suite.config = optarg;
+        } else if (option == 'b') {
+            up->detach = true;
         } else if (option == 'h') {
             fputs(usage, stdout);
             *status = 0;
@@ -206,24 +195,13 @@ static bool parse(int argc, char **argv, struct suite *suite, int *status)
 
 static int up_main(int argc, char **argv)
 {
-    struct up up = {.suite.port_offset = "0"};
-    struct daemon_folder *folder = NULL;
+    struct up up = {.suite.port_offset = "0", .news = -1};
     int status;
-    if (!parse(argc, argv, &up.suite, &status))
+    if (!parse(argc, argv, &up, &status))
         return status;
-    char *data = up.suite.data ? xstrdup(up.suite.data) : daemon_folder_default("", &up.error);
-    if (data)
-        folder = daemon_folder_open(data, &up.error);
-    free(data);
-    if (!folder) {
-        fprintf(stderr, "tarsc up: %s\n", up.error.text);
-        return 1;
-    }
-    up.suite.data = daemon_folder_path(folder);
-    status = run(&up);
-    suite_free(&up.suite);
-    daemon_folder_close(folder);
-    return status;
+    if (up.detach && !detach(&up, &status))
+        return status;
+    return run_in_folder(&up);
 }
 
 const struct command command_up = {"up", "start the suite on this machine", up_main};

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/xmalloc.h"
@@ -231,12 +234,20 @@ START_TEST(a_daemon_that_fails_to_start_ends_all_with_its_reason)
 }
 END_TEST
 
-START_TEST(a_daemon_that_is_killed_ends_all_with_the_signal)
+START_TEST(a_daemon_that_is_killed_comes_back_and_its_end_is_named)
 {
     struct up up = start_good();
     kill(pid_of(&up, "tarselasticsearch"), SIGKILL);
-    assert_ends(&up, 1, "tarsc up: tarselasticsearch was killed by signal 9 (Killed)");
-    assert_journal(&up, "store started\nregistry started\nregistry stopping\n");
+    ck_assert(tk_eventually(
+        tk_output_has(up.process, "tarsc up: tarselasticsearch was killed by signal 9 (Killed)"),
+        10000));
+    ck_assert(tk_eventually(
+        tk_output_has(up.process, "tarsc up: tarselasticsearch is started again in 1."), 10000));
+    ck_assert(tk_eventually(ready(&up, STORE_HTTP), 20000));
+    ck_assert(ready(&up, REGISTRY_HTTP));
+    ck_assert_int_eq(tk_stop(up.process, 20000), 0);
+    assert_journal(&up, "store started\nregistry started\nstore started\nregistry stopping\n"
+                        "store stopping\n");
 }
 END_TEST
 
@@ -265,6 +276,161 @@ START_TEST(a_killed_tarsc_leaves_no_daemon_behind)
     pid_t store_pid = pid_of(&up, "tarselasticsearch"), registry_pid = pid_of(&up, "tarsregistry");
     tk_kill(up.process);
     ck_assert(tk_eventually(kill(store_pid, 0) != 0 && kill(registry_pid, 0) != 0, 10000));
+}
+END_TEST
+
+/* ---- a suite that runs is steered
+ * ----------------------------------------------------------------- */
+
+/* `tarsc VERB --data DATA [NAME]`: its status, and what it says in *output. */
+static int steer(const struct up *up, const char *verb, const char *name, char **output)
+{
+    const char *argv[] = {tk_text("%s/tarsc", up->bin), verb, "--data", up->data, name, NULL};
+    return tk_run(argv, NULL, 40000, output);
+}
+
+static void assert_steered(const struct up *up, const char *verb, const char *name, int status,
+                           const char *says)
+{
+    char *output;
+    int ended = steer(up, verb, name, &output);
+    ck_assert_msg(ended == status && strstr(output, says), "tarsc %s: %d, '%s'", verb, ended,
+                  output);
+    free(output);
+}
+
+START_TEST(daemons_are_shown_stopped_and_started_again)
+{
+    struct up up = start_good();
+    pid_t before = pid_of(&up, "tarsregistry");
+    assert_steered(&up, "ps", NULL, 0, tk_text("%d", (int)before));
+    assert_steered(&up, "stop", "tarsregistry", 0, "tarsregistry is stopped");
+    ck_assert(!ready(&up, REGISTRY_HTTP));
+    assert_steered(&up, "stop", "tarsregistry", 0, "stopped already");
+    assert_steered(&up, "ps", NULL, 0, "tarsregistry       inactive             -");
+    assert_steered(&up, "restart", "tarsregistry", 0, "tarsregistry is ready");
+    ck_assert(ready(&up, REGISTRY_HTTP));
+    assert_steered(&up, "restart", "tarselasticsearch", 0, "tarselasticsearch is ready");
+    assert_steered(&up, "stop", "nothing", 1, "there is no daemon of that name");
+    assert_steered(&up, "stop", NULL, 2, "tarsc stop --help");
+    assert_steered(&up, "logs", "tarsregistry", 0, "tarsregistry");
+    assert_steered(&up, "logs", "../lock", 2, "tarsc logs --help");
+    assert_steered(&up, "logs", "nothing", 1, "No such file");
+    assert_steered(&up, "down", NULL, 0, "all are stopped");
+    ck_assert(tk_wait(up.process, 10000));
+    ck_assert_int_eq(up.process->status, 0);
+    assert_steered(&up, "ps", NULL, 1, "no suite runs in");
+    assert_steered(&up, "down", NULL, 1, "no suite runs in");
+}
+END_TEST
+
+START_TEST(logs_show_the_end_and_follow_over_a_change_of_file)
+{
+    struct up up = {.bin = install(), .data = tk_dir()};
+    const char *log = tk_text("%s/x.log", up.data), *old = tk_text("%s/x.log.1", up.data);
+    tk_write_file(log, "one\ntwo\nthree\n");
+    const char *argv[] = {
+        tk_text("%s/tarsc", up.bin), "logs", "--data", up.data, "-n", "2", "-f", "x", NULL};
+    struct tk_process *follower = tk_spawn(argv, NULL, NULL);
+    ck_assert(tk_eventually(tk_output_has(follower, "two\nthree\n"), 10000));
+    ck_assert(!tk_output_has(follower, "one"));
+    ck_assert_int_eq(rename(log, old), 0);
+    tk_write_file(log, "four\n");
+    ck_assert(tk_eventually(tk_output_has(follower, "three\nfour\n"), 10000));
+    tk_write_file(log, "5\n"); /* emptied and written anew */
+    ck_assert(tk_eventually(tk_output_has(follower, "four\n5\n"), 10000));
+    tk_kill(follower);
+    char *output;
+    const char *none[] = {argv[0], "logs", "--data", up.data, "-n", "0", "x", NULL};
+    ck_assert_int_eq(tk_run(none, NULL, 10000, &output), 0);
+    ck_assert_str_eq(output, "");
+    free(output);
+}
+END_TEST
+
+static void send_control(const struct up *up, const char *bytes, size_t len, const char *answer)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char text[200] = "";
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/control", up->data);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert(tk_send(fd, bytes, len));
+    shutdown(fd, SHUT_WR);
+    ssize_t got = read(fd, text, sizeof text - 1);
+    ck_assert_msg(strncmp(text, answer, strlen(answer)) == 0, "'%s' (%zd)", text, got);
+    close(fd);
+}
+
+START_TEST(the_control_socket_is_the_owners_and_takes_no_nonsense)
+{
+    struct up up = start_good();
+    struct stat about;
+    char nonsense[600];
+    memset(nonsense, 'x', sizeof nonsense);
+    ck_assert_int_eq(stat(tk_text("%s/control", up.data), &about), 0);
+    ck_assert_int_eq(about.st_mode & 0777, 0600);
+    send_control(&up, "hello\n", 6, "error\nthat is no request");
+    send_control(&up, "tarsc 2 ps\n", 11, "error\nthe running tarsc speaks version 1");
+    send_control(&up, "tarsc 1 explode\n", 16, "error\nthe running tarsc does not know");
+    send_control(&up, "tarsc 1 stop a b\n", 17, "error\nthat is no request");
+    send_control(&up, "\0\0\n", 3, "error\nthat is no request");
+    send_control(&up, nonsense, sizeof nonsense, "error\nthe request is too long");
+    send_control(&up, "tarsc 1 ps", 10, ""); /* the end of the line never comes */
+    send_control(&up, "tarsc 1 ps\n", 11, "ok\nNAME ");
+    ck_assert_int_eq(tk_stop(up.process, 20000), 0);
+    ck_assert_int_ne(access(tk_text("%s/control", up.data), F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_detached_suite_outlives_the_kill_of_tarsc)
+{
+    struct up up = start(install(), tk_dir(), NULL);
+    tk_stop(up.process, 20000);
+    const char *argv[] = {
+        tk_text("%s/tarsc", up.bin), "up",       "--data", up.data, "--port-offset",
+        tk_text("%d", up.offset),    "--detach", NULL};
+    char *output;
+    ck_assert_int_eq(tk_run(argv, NULL, 30000, &output), 0);
+    ck_assert_msg(strstr(output, "It runs in the background"), "%s", output);
+    free(output);
+    pid_t store_pid = pid_of(&up, "tarselasticsearch");
+    char *text = tk_read_file(tk_text("%s/lock", up.data));
+    pid_t tarsc = (pid_t)strtol(text, NULL, 10);
+    free(text);
+    ck_assert_int_gt(tarsc, 1);
+    kill(tarsc, SIGKILL);
+    ck_assert(tk_eventually(kill(tarsc, 0) != 0, 10000));
+    ck_assert(ready(&up, STORE_HTTP) && ready(&up, REGISTRY_HTTP));
+    ck_assert_int_eq(tk_run(argv, NULL, 30000, &output), 0);
+    ck_assert_msg(strstr(output, "tarselasticsearch runs already"), "%s", output);
+    free(output);
+    ck_assert_int_eq(pid_of(&up, "tarselasticsearch"), store_pid);
+    assert_steered(&up, "down", NULL, 0, "all are stopped");
+    ck_assert(tk_eventually(kill(store_pid, 0) != 0, 10000));
+    ck_assert(!ready(&up, REGISTRY_HTTP));
+}
+END_TEST
+
+START_TEST(a_detached_start_that_fails_says_why)
+{
+    const char *bin = install(), *data = tk_dir(), *file = tk_text("%s/config", tk_dir());
+    tk_write_file(file, "<tars>\n<registry>\nmode=broken\n</registry>\n</tars>\n");
+    const char *argv[] = {tk_text("%s/tarsc", bin),
+                          "up",
+                          "--data",
+                          data,
+                          "--detach",
+                          "--config",
+                          file,
+                          "--port-offset",
+                          tk_text("%d", tk_free_offset(ports, 3)),
+                          NULL};
+    char *output;
+    ck_assert_int_eq(tk_run(argv, NULL, 30000, &output), 1);
+    ck_assert_msg(strstr(output, "tarsregistry ended with status 1"), "%s", output);
+    ck_assert_msg(strstr(output, "broken on request"), "%s", output);
+    free(output);
 }
 END_TEST
 
@@ -357,9 +523,14 @@ int main(int argc, char **argv)
     tcase_add_test(tc, two_suites_run_side_by_side);
     tcase_add_test(tc, a_second_suite_in_the_same_folder_is_refused);
     tcase_add_test(tc, a_daemon_that_fails_to_start_ends_all_with_its_reason);
-    tcase_add_test(tc, a_daemon_that_is_killed_ends_all_with_the_signal);
+    tcase_add_test(tc, a_daemon_that_is_killed_comes_back_and_its_end_is_named);
     tcase_add_test(tc, a_second_signal_kills_what_does_not_stop);
     tcase_add_test(tc, a_killed_tarsc_leaves_no_daemon_behind);
+    tcase_add_test(tc, daemons_are_shown_stopped_and_started_again);
+    tcase_add_test(tc, logs_show_the_end_and_follow_over_a_change_of_file);
+    tcase_add_test(tc, the_control_socket_is_the_owners_and_takes_no_nonsense);
+    tcase_add_test(tc, a_detached_suite_outlives_the_kill_of_tarsc);
+    tcase_add_test(tc, a_detached_start_that_fails_says_why);
     tcase_add_test(tc, an_offset_out_of_range_is_refused_before_anything_starts);
     tcase_add_test(tc, a_bad_configuration_is_refused_before_anything_starts);
     tcase_add_test(tc, a_missing_daemon_names_itself);
