@@ -134,7 +134,9 @@ static bool belongs(const struct sup_tree *tree, const struct sup_proc *proc, pi
 {
     if (proc->pid == self || proc->start < tree->start)
         return false;
-    if (tree->leader && (proc->session == tree->leader || proc->group == tree->leader))
+    /* The leader itself counts before it has made its session. */
+    if (tree->leader &&
+        (proc->pid == tree->leader || proc->session == tree->leader || proc->group == tree->leader))
         return true;
     return (tree->anywhere || proc->parent == self) && sup_proc_has_mark(proc->pid, tree->mark);
 }
@@ -160,13 +162,25 @@ static int compare_age(const void *a, const void *b)
     return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
+/* While one of a session or group lives the kernel gives its number to nobody else; so when another
+ * process has it, nothing is left of them, and only the mark tells. */
+static struct sup_tree without_stranger(const struct sup_tree *tree)
+{
+    struct sup_tree own = *tree;
+    struct sup_proc leader;
+    if (sup_proc_read(tree->leader, &leader) && leader.start != tree->start)
+        own.leader = 0;
+    return own;
+}
+
 size_t sup_proc_tree(const struct sup_tree *tree, struct sup_proc **members)
 {
     size_t count, found = 0;
     pid_t self = getpid();
+    struct sup_tree own = without_stranger(tree);
     struct sup_proc *all = read_all(&count);
     for (size_t i = 0; i < count; i++)
-        if (belongs(tree, &all[i], self)) {
+        if (belongs(&own, &all[i], self)) {
             struct sup_proc member = all[i];
             all[i] = all[found];
             all[found++] = member;

@@ -376,6 +376,23 @@ START_TEST(the_whole_ladder_has_a_deadline_and_can_be_hurried)
 }
 END_TEST
 
+START_TEST(what_is_stopped_at_the_very_start_is_gone)
+{
+    struct nursery *n = nursery_new(NULL);
+    static const struct sup_step steps[] = {
+        {.kind = SUP_STEP_SIGNAL, .number = SIGTERM, .ms = 60000}};
+    struct sup_spec spec = {.stop = steps, .stop_count = 1};
+    struct sup_server *s = nursery_add(n, "young", "exec sleep 600", &spec);
+    for (int i = 0; i < 50; i++) {
+        sup_start(s);
+        sup_stop(s); /* it may not have made its session yet */
+        ck_assert(nursery_until(n, nursery_present(s) == SUP_INACTIVE, 5000));
+    }
+    ck_assert_int_eq(nursery_count(n, "SIGKILL"), 0);
+    nursery_free(n);
+}
+END_TEST
+
 START_TEST(start_while_stopping_is_a_restart_and_never_makes_two)
 {
     struct nursery *n = nursery_new(NULL);
@@ -445,6 +462,7 @@ int main(void)
     tcase_add_test(tc, a_server_that_ignores_sigterm_is_killed_with_its_children);
     tcase_add_test(tc, the_ladder_is_gone_down_step_by_step);
     tcase_add_test(tc, the_whole_ladder_has_a_deadline_and_can_be_hurried);
+    tcase_add_test(tc, what_is_stopped_at_the_very_start_is_gone);
     tcase_add_test(tc, start_while_stopping_is_a_restart_and_never_makes_two);
     tcase_add_test(tc, two_hundred_servers_start_live_and_stop);
     suite_add_tcase(suite, tc);

@@ -110,6 +110,19 @@ START_TEST(the_stat_of_a_process_is_read_whatever_its_name)
 }
 END_TEST
 
+START_TEST(a_tree_whose_number_a_stranger_has_is_empty)
+{
+    struct sup_proc proc, *members;
+    ck_assert(sup_proc_read(getpid(), &proc));
+    struct sup_tree tree = {.leader = proc.session, .mark = "no such mark"};
+    struct sup_proc leader;
+    ck_assert(sup_proc_read(proc.session, &leader));
+    tree.start = leader.start - 1; /* ours was older */
+    ck_assert_uint_eq(sup_proc_tree(&tree, &members), 0);
+    ck_assert_ptr_null(members);
+}
+END_TEST
+
 START_TEST(a_record_comes_back_as_it_was)
 {
     struct sup_record record = {.boot = "boot-id",
@@ -239,6 +252,7 @@ int main(void)
     tcase_add_test(tc, jitter_only_adds_and_spacing_counts_from_the_launch);
     tcase_add_test(tc, a_ring_keeps_the_last_bytes_however_they_come);
     tcase_add_test(tc, the_stat_of_a_process_is_read_whatever_its_name);
+    tcase_add_test(tc, a_tree_whose_number_a_stranger_has_is_empty);
     tcase_add_test(tc, a_record_comes_back_as_it_was);
     tcase_add_test(tc, a_record_that_is_none_is_refused);
     tcase_add_test(tc, udp_sockets_are_found_by_address_and_port);
