@@ -17,6 +17,7 @@ struct tars_later {
     struct server_mail mail;
     struct loop_timer deadline; /* worker's thread */
     _Atomic bool expired;       /* the caller has been told that time is up */
+    _Atomic bool ended;         /* the handler has answered: a second answer is ignored */
     int32_t code;               /* 0: `body` answers, else an error with `text` */
     struct tars_writer body;
     char text[256];

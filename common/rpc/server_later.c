@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "rpc/server_call.h"
 #include "rpc/server_connection.h"
@@ -123,6 +124,7 @@ struct tars_later *tars_call_later(struct tars_call *call)
     later->text[0] = '\0';
     tars_writer_reset(&later->body);
     atomic_store(&later->expired, false);
+    atomic_store(&later->ended, false);
     server_mailbox_hold(call->mailbox);
     server_chunk_hold(call->chunk);
     if (call->connection) {
@@ -151,6 +153,15 @@ bool tars_later_expired(const struct tars_later *later)
     return atomic_load(&later->expired) || (c && !tars_connection_alive(c));
 }
 
+/* False for an answer to a call that has had one: the fault of a handler, which harms nobody. */
+static bool may_end(struct tars_later *later)
+{
+    if (!atomic_exchange(&later->ended, true))
+        return true;
+    log_error("server", "a handler answered a call twice; the second answer is ignored");
+    return false;
+}
+
 static void send_later(struct tars_later *later)
 {
     server_mailbox_send(call_of(later)->mailbox, &later->mail);
@@ -159,12 +170,16 @@ static void send_later(struct tars_later *later)
 void tars_reply(struct tars_later *later, const struct tars_function *function, const void *args)
 {
     const struct rpc_request *q = &call_of(later)->request;
+    if (!may_end(later))
+        return;
     tars_args_write_response(function, q->version, q->body, args, &later->body);
     send_later(later);
 }
 
 void tars_reply_body(struct tars_later *later, struct tars_str body)
 {
+    if (!may_end(later))
+        return;
     tars_writer_append(&later->body, body.at, body.len);
     send_later(later);
 }
@@ -172,6 +187,8 @@ void tars_reply_body(struct tars_later *later, struct tars_str body)
 void tars_reply_error(struct tars_later *later, int32_t code, const char *format, ...)
 {
     va_list args;
+    if (!may_end(later))
+        return;
     va_start(args, format);
     vsnprintf(later->text, sizeof later->text, format, args);
     va_end(args);

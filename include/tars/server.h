@@ -156,7 +156,8 @@ void tars_call_reply_body(struct tars_call *call, struct tars_str body);
 /*
  * A call that is answered later. Taken in the handler (generated `…_later`), ended exactly once,
  * from any thread, by generated `…_reply`, tars_reply_body or tars_reply_error; the end releases
- * it. When the caller's time is up first (or, where it named none, the adapter's queuetimeout), the
+ * it (a second answer is a fault, which is logged and ignored while the call is still known). When
+ * the caller's time is up first (or, where it named none, the adapter's queuetimeout), the
  * caller gets the timeout code and a later answer is discarded. What the call's arena holds stays
  * until the end, also when the server is gone before.
  */

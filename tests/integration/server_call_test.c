@@ -252,6 +252,21 @@ START_TEST(a_call_nobody_answers_ends_with_the_callers_timeout)
 }
 END_TEST
 
+START_TEST(a_second_answer_to_a_call_is_ignored)
+{
+    struct rpc_request q = sk_request("twice");
+    for (q.id = 1; q.id <= 3; q.id++) {
+        q.body = sk_int_body(5);
+        ck_assert(sk_send(fd, &q));
+        struct sk_answer a = sk_receive(fd, 5000);
+        ck_assert_int_eq(a.packet.id, q.id);
+        ck_assert_int_eq(a.packet.ret, 0);
+        sk_free(&a);
+    }
+    ck_assert(tk_eventually(sk_metric(server, "tars_calls_waiting", "") == 0, 1000));
+}
+END_TEST
+
 START_TEST(an_answer_after_the_timeout_is_thrown_away)
 {
     struct rpc_request q = sk_request("sleep");
@@ -349,6 +364,7 @@ int main(void)
     tcase_add_test(t, node_name_of_the_request_comes_back_in_the_context);
     tcase_add_test(t, later_answers_come_from_another_thread_in_any_order);
     tcase_add_test(t, a_call_nobody_answers_ends_with_the_callers_timeout);
+    tcase_add_test(t, a_second_answer_to_a_call_is_ignored);
     tcase_add_test(t, an_answer_after_the_timeout_is_thrown_away);
     tcase_add_test(t, an_answer_for_a_closed_connection_is_thrown_away);
     tcase_add_test(t, requests_that_arrive_together_are_answered_with_one_write);

@@ -271,6 +271,34 @@ START_TEST(requests_that_pass_the_memory_limit_close_their_connection)
 }
 END_TEST
 
+START_TEST(calls_that_wait_are_refused_once_their_parameters_fill_the_memory)
+{
+    enum { PAIRS = 20000, CALLS = 20 };
+    struct tars_str_pair *pairs = calloc(PAIRS, sizeof *pairs);
+    struct rpc_request q = sk_request("sleep");
+    int fd = sk_connect(server), overloads = 0, good = 0;
+    for (size_t i = 0; i < PAIRS; i++)
+        pairs[i] = (struct tars_str_pair){tars_str(tk_text("%zu", i)), tars_str("")};
+    q.context = (struct tars_str_map){PAIRS, pairs};
+    q.body = sk_int_body(500);
+    for (q.id = 1; q.id <= CALLS; q.id++)
+        ck_assert(sk_send(fd, &q));
+    for (int i = 0; i < CALLS; i++) {
+        struct sk_answer a = sk_receive(fd, 5000);
+        overloads += a.packet.ret == TARS_RET_OVERLOAD && a.packet.description.len > 0;
+        good += a.packet.ret == 0;
+        sk_free(&a);
+    }
+    ck_assert_int_gt(good, 0);
+    ck_assert_int_gt(overloads, 0);
+    ck_assert_int_eq(good + overloads, CALLS);
+    q.body = sk_int_body(1);
+    ck_assert_int_eq(sk_call(fd, &q), 0); /* they are done, their memory is free again */
+    free(pairs);
+    close(fd);
+}
+END_TEST
+
 /* ---- numbers of connections and calls ----------------------------------------------------------
  */
 
@@ -432,6 +460,7 @@ int main(void)
     tcase_add_test(t, unsent_bytes_over_the_limit_close_the_connection);
     t = group(suite, "small memory", open_server_with_small_memory);
     tcase_add_test(t, requests_that_pass_the_memory_limit_close_their_connection);
+    tcase_add_test(t, calls_that_wait_are_refused_once_their_parameters_fill_the_memory);
     t = group(suite, "three connections", open_server_for_three);
     tcase_add_test(t, connections_over_the_adapters_limit_are_closed_at_once);
     tcase_add_test(t, calls_over_four_fifths_of_the_queue_are_refused_as_overload);

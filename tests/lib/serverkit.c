@@ -85,7 +85,7 @@ bool sk_answer_never(void)
 }
 
 static const struct tars_function functions[];
-enum { ADD, BIG, BLOCK, ECHO, FAIL, GONE, NEVER, PUSH, SLEEP, FUNCTIONS };
+enum { ADD, BIG, BLOCK, ECHO, FAIL, GONE, NEVER, PUSH, SLEEP, TWICE, FUNCTIONS };
 
 struct nap {
     struct tars_later *later;
@@ -112,6 +112,14 @@ static void sleep_ms(struct tars_call *call, const void *handlers, void *args)
     *nap = (struct nap){tars_call_later(call), x->a};
     ck_assert(pthread_create(&thread, NULL, answer_after_nap, nap) == 0);
     pthread_detach(thread);
+}
+
+static void answer_twice(struct tars_call *call, const void *handlers, void *args)
+{
+    struct tars_later *later = tars_call_later(call);
+    (void)handlers;
+    tars_reply(later, &functions[TWICE], args);
+    tars_reply_error(later, 7, "the second answer");
 }
 
 static void push(struct tars_call *call, const void *handlers, void *args)
@@ -151,11 +159,13 @@ static const struct tars_function functions[] = {
                NULL},
     [PUSH] = FUNCTION("push", int_params, PUSH, push),
     [SLEEP] = FUNCTION("sleep", int_params, SLEEP, sleep_ms),
+    [TWICE] = FUNCTION("twice", int_params, TWICE, answer_twice),
 };
 static const struct tars_interface shapes = {"Demo.Shapes", functions, FUNCTIONS};
 static void (*const handlers_table[FUNCTIONS])(void) = {
-    [ADD] = abort,  [BIG] = abort,   [BLOCK] = abort, [ECHO] = abort,
-    [FAIL] = abort, [NEVER] = abort, [PUSH] = abort,  [SLEEP] = abort, /* GONE has none */
+    [ADD] = abort,   [BIG] = abort,  [BLOCK] = abort, [ECHO] = abort,  [FAIL] = abort,
+    [NEVER] = abort, [PUSH] = abort, [SLEEP] = abort, [TWICE] = abort,
+    /* GONE has none */
 };
 
 /* ---- server ------------------------------------------------------------------------------------

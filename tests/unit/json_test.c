@@ -68,6 +68,19 @@ START_TEST(numbers_that_do_not_fit_are_refused_not_truncated)
 }
 END_TEST
 
+START_TEST(a_negative_zero_keeps_its_sign)
+{
+    double d = -0.0;
+    float f = -0.0F;
+    struct tars_error error;
+    check_text(&tars_type_double, &d, "-0.0");
+    check_text(&tars_type_float, &f, "-0.0");
+    ck_assert(read_as(&tars_type_double, "-0", &d, &error) && signbit(d));
+    d = 0;
+    check_text(&tars_type_double, &d, "0");
+}
+END_TEST
+
 START_TEST(a_wrong_type_names_what_stands_there)
 {
     struct tars_error error;
@@ -210,6 +223,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, integers_of_64_bits_stay_exact);
     tcase_add_test(tests, numbers_that_do_not_fit_are_refused_not_truncated);
+    tcase_add_test(tests, a_negative_zero_keeps_its_sign);
     tcase_add_test(tests, a_wrong_type_names_what_stands_there);
     tcase_add_test(tests, errors_name_the_member_and_the_element);
     tcase_add_test(tests, surrogate_pairs_become_one_utf8_sequence);
