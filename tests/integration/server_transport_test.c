@@ -241,6 +241,67 @@ START_TEST(tls_with_client_certificate_serves_large_and_small_calls)
 }
 END_TEST
 
+/* Reads answers until `count` have come; false when the peer stops sending before. */
+static bool tls_answers(struct rpc_tls *tls, int count)
+{
+    enum { SIZE = 9000000 };
+    char *got = malloc(SIZE);
+    size_t have = 0, len = 0;
+    bool more = true;
+    while (count > 0 && more) {
+        ssize_t n = rpc_tls_read(tls, got + have, SIZE - have);
+        size_t at = 0;
+        more = n > 0;
+        have += more ? (size_t)n : 0;
+        while (rpc_frame_find(got + at, have - at, RPC_FRAME_LIMIT_MAX, &len) ==
+               RPC_FRAME_COMPLETE) {
+            at += len;
+            count--;
+        }
+        memmove(got, got + at, have - at);
+        have -= at;
+    }
+    free(got);
+    return count == 0;
+}
+
+/* The answer to the first request fills the socket while the second one lies in TLS, behind the
+ * first one's end and in the same record. */
+START_TEST(a_request_that_tls_holds_while_reading_pauses_is_answered)
+{
+    enum { LEN = 8000000 };
+    struct timeval patience = {10, 0};
+    struct rpc_tls_context *context;
+    int fd = sk_connect(server);
+    struct rpc_tls *tls = tls_client(fd, true, &context);
+    ck_assert_int_eq(rpc_tls_handshake(tls), 1);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    struct tars_writer w;
+    tars_writer_init(&w);
+    char *text = malloc(LEN + 1);
+    memset(text, 'x', LEN);
+    text[LEN] = '\0';
+    struct rpc_request q = sk_request("echo");
+    q.body = sk_text_body(text);
+    rpc_request_write(&w, &q);
+    q = sk_request("add");
+    q.body = sk_add_body(1, 2);
+    rpc_request_write(&w, &q);
+    for (size_t at = 0; at < w.len;) { /* a record at a time */
+        ssize_t n = rpc_tls_write(tls, w.at + at, w.len - at);
+        ck_assert_int_gt(n, 0);
+        at += (size_t)n;
+    }
+    tk_sleep(200); /* the server answers as far as the socket takes it, and stops reading */
+    ck_assert(tls_answers(tls, 2));
+    free(text);
+    tars_writer_free(&w);
+    rpc_tls_free(tls);
+    rpc_tls_context_free(context);
+    close(fd);
+}
+END_TEST
+
 START_TEST(tls_without_the_demanded_certificate_or_without_tls_is_closed)
 {
     struct rpc_tls_context *context;
@@ -361,6 +422,7 @@ int main(void)
                    an_address_outside_the_allow_list_is_closed_at_once);
     TCase *tls = group(suite, "tls", open_tls_server);
     tcase_add_test(tls, tls_with_client_certificate_serves_large_and_small_calls);
+    tcase_add_test(tls, a_request_that_tls_holds_while_reading_pauses_is_answered);
     tcase_add_test(tls, tls_without_the_demanded_certificate_or_without_tls_is_closed);
     TCase *auth = group(suite, "auth", open_auth_server);
     tcase_add_test(auth, the_authentication_packet_may_come_in_pieces_and_what_follows_it_is_kept);
