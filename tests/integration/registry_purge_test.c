@@ -38,8 +38,8 @@ START_TEST(tombstones_go_after_their_time_and_nothing_else_does)
 {
     RK_OK(rk_on_startup(&suite, 0, "10.0.0.1", 80, "active"));
     RK_OK(rk_on_startup(&suite, 0, "10.0.0.2", 80, "active"));
-    RK_OK(rk_on_prestop(&suite, 0, "10.0.0.1"));
     int64_t removed = tk_ms();
+    RK_OK(rk_on_prestop(&suite, 0, "10.0.0.1"));
     while (status_of("server", "10.0.0.1") == 200 && tk_ms() - removed < GONE_MS) {
         ck_assert(stays("10.0.0.2"));
         tk_sleep(100);
@@ -98,9 +98,9 @@ START_TEST(several_registries_purge_without_harm)
             ck_assert(stays("10.0.0.2"));
             tk_sleep(100);
         }
-    ck_assert(stays("10.0.0.2"));
-    RK_BECOMES(&suite, 0, "10.0.0.2/", 5000);
-    RK_BECOMES(&suite, 1, "10.0.0.2/", 5000);
+    for (int n = 0; n < 2; n++)
+        ck_assert(
+            tk_eventually(stays("10.0.0.2") && strcmp(rk_list(&suite, n), "10.0.0.2/") == 0, 5000));
 }
 END_TEST
 

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -169,8 +170,24 @@ static uint16_t try_port(int type, uint16_t port)
     return ok ? ntohs(address.sin_port) : 0;
 }
 
+/* Claims the port among all tests of this machine for as long as this process lives, also while
+ * nobody listens on it: by a name in the kernel that goes with the process. */
+static bool claim_port(uint16_t port)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int len = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "tars-test-port-%u", port);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
+    if (fd < 0)
+        give_up("cannot open", "a socket");
+    if (bind(fd, (struct sockaddr *)&name, size) == 0)
+        return true; /* the socket stays open */
+    close(fd);
+    return false;
+}
+
 /* Below the range that the kernel takes ports of outgoing connections from, and elsewhere in each
- * test program, so that tests side by side do not take each other's. */
+ * test program, so that tests side by side seldom look at the same ones. */
 uint16_t tk_free_port(void)
 {
     enum { LOWEST = 10000, PORTS = 22000, APART = 211 };
@@ -179,7 +196,7 @@ uint16_t tk_free_port(void)
         next = (unsigned)getpid() * APART;
     for (int i = 0; i < PORTS; i++) {
         uint16_t port = (uint16_t)(LOWEST + next++ % PORTS);
-        if (try_port(SOCK_STREAM, port) && try_port(SOCK_DGRAM, port))
+        if (try_port(SOCK_STREAM, port) && try_port(SOCK_DGRAM, port) && claim_port(port))
             return port;
     }
     give_up("no free port on", "127.0.0.1");
@@ -188,7 +205,9 @@ uint16_t tk_free_port(void)
 static bool all_free(const uint16_t *ports, size_t count, int offset)
 {
     for (size_t i = 0; i < count; i++)
-        if (ports[i] + offset > UINT16_MAX || !try_port(SOCK_STREAM, (uint16_t)(ports[i] + offset)))
+        if (ports[i] + offset > UINT16_MAX ||
+            !try_port(SOCK_STREAM, (uint16_t)(ports[i] + offset)) ||
+            !claim_port((uint16_t)(ports[i] + offset)))
             return false;
     return true;
 }

@@ -42,9 +42,11 @@ const char *tk_program(const char *name);
 
 /* ---- ports --------------------------------------------------------------------------------- */
 
-/* A loopback port that was free for TCP and UDP a moment ago. */
+/* A loopback port that was free for TCP and UDP a moment ago and that no other test gets while this
+ * process lives. */
 uint16_t tk_free_port(void);
-/* An offset N with every ports[i] + N free for TCP (for suites that move all ports by N). */
+/* An offset N with every ports[i] + N free for TCP, and claimed likewise (for suites that move all
+ * ports by N). */
 int tk_free_offset(const uint16_t *ports, size_t count);
 bool tk_port_open(uint16_t port);
 bool tk_wait_port(uint16_t port, int ms);
