@@ -5,8 +5,8 @@
  * Its servant "ShapesObj" has: int add(int a, int b, out int sum); string echo(string text);
  * int fail(int code); void never() (answered by nobody); int sleep(int ms) (answered later by
  * another thread); int block(int ms) (in the handler); void push(int n) (n pushes, then the
- * answer); void big(int n, out string); int twice(int a) (answered two times); void gone(), which is
- * in the interface and has no handler.
+ * answer); void big(int n, out string); int twice(int a) (answered two times); void gone(), which
+ * is in the interface and has no handler.
  */
 #ifndef TESTS_SERVERKIT_H
 #define TESTS_SERVERKIT_H
