@@ -2,7 +2,8 @@
 /*
  * Host names to addresses without holding up the loop: the system's resolver is asked on a helper
  * thread, which is made at the first name that is not a numeric address. All functions belong to
- * the loop's thread.
+ * the loop's thread. common/dns has the same functions without thread and system resolver: a
+ * program that links it gets those.
  */
 #ifndef RPC_RESOLVER_H
 #define RPC_RESOLVER_H
