@@ -54,7 +54,7 @@ IDL_ROOMS := idl
 SUPERVISE_ROOMS := supervise
 
 DAEMONS := $(notdir $(patsubst %/main.c,%,$(wildcard tarsregistry/main.c tarselasticsearch/main.c tarsc/main.c)))
-PROGRAMS := $(if $(wildcard tools/tars2c/*.c),tars2c) $(DAEMONS)
+PROGRAMS := $(if $(wildcard tools/tars2c/*.c),tars2c) $(DAEMONS) tarscli
 
 objects = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)))
 PROTOCOL := $(wildcard protocol/*.tars)

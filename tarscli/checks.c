@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "checks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/xmalloc.h"
+#include "rpc/resolver.h"
+
+enum { RETRY_MS = 1000, CONNECT_MS = 1000, PING_MS = 2000 };
+
+/* The address to connect to: what listens everywhere listens here, and what has a name is ours. */
+static const char *address_of(const struct meta *meta, const struct tars_endpoint *endpoint)
+{
+    struct rpc_addresses numeric;
+
+    if (strcmp(endpoint->host, "0.0.0.0") == 0 || strcmp(endpoint->host, "localhost") == 0)
+        return "127.0.0.1";
+    if (strcmp(endpoint->host, "::") == 0)
+        return "::1";
+    if (rpc_address_numeric(endpoint, &numeric, NULL))
+        return tars_arena_copy(meta->arena, tars_str(endpoint->host)).at;
+    return meta->local_ip;
+}
+
+static bool make(const struct environment *environment, const struct meta *meta, const char *text,
+                 struct sup_check *check, struct tars_error *error)
+{
+    static const enum sup_check_kind kinds[] = {
+        [TARS_UDP] = SUP_CHECK_UDP, [TARS_TCP] = SUP_CHECK_TCP, [TARS_SSL] = SUP_CHECK_TLS};
+    struct tars_endpoint endpoint;
+
+    if (!tars_endpoint_parse(tars_str(text), &endpoint, error))
+        return false;
+    *check = (struct sup_check){
+        .kind = kinds[endpoint.transport],
+        .host = address_of(meta, &endpoint),
+        .port = endpoint.port,
+        .interval_ms = environment->check_interval,
+        .retry_ms = RETRY_MS,
+        .timeout_ms = CONNECT_MS,
+        .fall = 1 + (int)(environment->check_retry / RETRY_MS),
+    };
+    return true;
+}
+
+bool checks_make(const struct environment *environment, struct meta *meta,
+                 void (*ping)(void *user, struct sup_server *server, struct sup_probe *probe),
+                 const struct sup_check **checks, size_t *count, struct tars_error *error)
+{
+    struct sup_check *list = tars_arena_alloc(meta->arena,
+                                              (meta->adapter_count + 2) * sizeof *list);
+
+    *count = 0;
+    for (size_t i = 0; i < meta->adapter_count; i++)
+        if (!make(environment, meta, meta->adapters[i].endpoint, &list[(*count)++], error))
+            return false;
+    if (!make(environment, meta, meta->local, &list[*count], error))
+        return false;
+    list[(*count)++].optional = meta->adapter_count > 0; /* Tars.js alone does not open it */
+    if (environment->ping)
+        list[(*count)++] = (struct sup_check){
+            .kind = SUP_CHECK_CALL,
+            .name = "tars_ping",
+            .call = ping,
+            .interval_ms = environment->check_interval,
+            .retry_ms = RETRY_MS,
+            .timeout_ms = 2 * PING_MS,
+            .fall = 1 + (int)(environment->check_retry / RETRY_MS),
+        };
+    *checks = list;
+    return true;
+}
+
+/* ---- tars_ping
+ * ----------------------------------------------------------------------------------- */
+
+struct pings {
+    struct sup_probe *probe;
+    size_t left;
+    char reason[256]; /* of the first that failed */
+};
+
+static void answered(struct pings *pings)
+{
+    if (--pings->left)
+        return;
+    sup_probe_done(pings->probe, !*pings->reason, *pings->reason ? pings->reason : NULL);
+    free(pings);
+}
+
+static void on_ping(void *user, const struct tars_result *result, struct tars_str body)
+{
+    struct pings *pings = user;
+
+    (void)body;
+    if (result->error && !*pings->reason)
+        snprintf(pings->reason, sizeof pings->reason, "%s", result->message);
+    answered(pings);
+}
+
+void checks_ping(struct registry *registry, const struct meta *meta, struct sup_probe *probe)
+{
+    const struct tars_call_options options = {.timeout_ms = PING_MS};
+    struct pings *pings = xcalloc(1, sizeof *pings);
+
+    pings->probe = probe;
+    pings->left = 1; /* until all are asked */
+    for (size_t i = 0; i < meta->adapter_count; i++) {
+        const struct meta_adapter *a = &meta->adapters[i];
+        char *object;
+
+        if (strcmp(a->protocol, "tars") != 0)
+            continue;
+        object = xasprintf("%s.%s.%s@%s", meta->application, meta->server, a->object, a->endpoint);
+        pings->left++;
+        tars_proxy_call_raw(tars_proxy_get(registry_client(registry), object), "tars_ping",
+                            tars_str(""), &options, on_ping, pings);
+        free(object);
+    }
+    answered(pings);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a supervisor asks to know whether a server is well, from its endpoints. */
+#ifndef TARSCLI_CHECKS_H
+#define TARSCLI_CHECKS_H
+
+#include "registry.h"
+#include "supervise/supervise.h"
+
+/*
+ * A check for each adapter and the local endpoint: a TCP or TLS connection, or for UDP that
+ * something is bound. The local one counts once it has accepted, or when there is no adapter. With
+ * TARS_CHECK_PING also tars_ping for adapters of protocol tars. An array in meta's arena; false
+ * with the reason for an endpoint that is none.
+ */
+bool checks_make(const struct environment *environment, struct meta *meta,
+                 void (*ping)(void *user, struct sup_server *server, struct sup_probe *probe),
+                 const struct sup_check **checks, size_t *count,
+                 struct tars_error *error) TARS_MUSTCHECK;
+
+/* Asks all adapters of protocol tars; the probe's answer is yes when each has answered. */
+void checks_ping(struct registry *registry, const struct meta *meta, struct sup_probe *probe);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "generate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <tars/endpoint.h>
+
+#include "base/xmalloc.h"
+#include "config.h"
+#include "file.h"
+#include "merge.h"
+
+enum { MODE = 0644 };
+
+static const char local_ip_macro[] = "${local_ip}", port_macro[] = "${random_port}",
+                  namespace_macro[] = "${namespace}";
+
+struct generating {
+    const struct environment *environment;
+    struct ports *ports;
+    struct meta *meta;
+    struct meta before; /* what server_info.yaml said */
+    struct tars_error *error;
+};
+
+/* ---- metadata and environment -------------------------------------------------------------------
+ */
+
+static bool read_metadata(struct generating *g)
+{
+    char *path = environment_file(g->environment, "bin", "_server_meta.yaml");
+    size_t len;
+    char *text = file_read(path, &len, g->error);
+    bool ok;
+
+    if (text)
+        ok = meta_read(g->meta, tars_str_n(text, len), g->error) ||
+             tars_fail_prefix(g->error, "%s: ", path);
+    else /* without it the environment may say all that is needed */
+        ok = g->error->code == ENOENT;
+    free(text);
+    free(path);
+    return ok;
+}
+
+static void apply_environment(struct generating *g)
+{
+    const struct environment *e = g->environment;
+    struct meta *m = g->meta;
+
+    m->application = e->application ? e->application : m->application;
+    m->server = e->server ? e->server : m->server;
+    m->set_id = e->set_id ? e->set_id : m->set_id;
+    m->locator = e->locator ? e->locator : m->locator;
+    m->endpoint_refresh = e->endpoint_refresh >= 0 ? e->endpoint_refresh : m->endpoint_refresh;
+    m->local_ip = e->local_ip;
+    m->tars_path = e->path;
+}
+
+static bool check(struct generating *g)
+{
+    const struct environment *e = g->environment;
+
+    return meta_check(g->meta, g->error) && meta_check_text("POD_IP", e->local_ip, g->error) &&
+           meta_check_text("TARS_PATH", e->path, g->error) &&
+           meta_check_text("TARS_NAMESPACE", e->namespace_name, g->error) &&
+           (!e->build_server || meta_check_name("TARS_BUILD_SERVER", e->build_server, g->error));
+}
+
+/* ---- macros -------------------------------------------------------------------------------------
+ */
+
+/* `text` with each `macro` replaced; in meta's arena where that changes anything. */
+static const char *replace(struct meta *meta, const char *text, const char *macro,
+                           const char *value)
+{
+    const char *at = strstr(text, macro);
+    const char *rest;
+
+    if (!at)
+        return text;
+    rest = replace(meta, at + strlen(macro), macro, value);
+    return tars_arena_printf(meta->arena, "%.*s%s%s", (int)(at - text), text, value, rest);
+}
+
+/* The port that the same endpoint had before; 0: none. */
+static uint16_t port_before(const struct generating *g, const char *object)
+{
+    const char *text = object ? NULL : g->before.local;
+    struct tars_endpoint endpoint;
+    struct tars_error ignored;
+
+    for (size_t i = 0; object && i < g->before.adapter_count; i++)
+        if (strcmp(g->before.adapters[i].object, object) == 0)
+            text = g->before.adapters[i].endpoint;
+    return text && tars_endpoint_parse(tars_str(text), &endpoint, &ignored) ? endpoint.port : 0;
+}
+
+/* `object` NULL: the local endpoint. */
+static bool expand_endpoint(struct generating *g, const char *object, const char **text)
+{
+    struct tars_endpoint endpoint;
+    const char *with_ip = replace(g->meta, *text, local_ip_macro, g->environment->local_ip);
+    uint16_t port;
+
+    if (!tars_endpoint_parse(tars_str(replace(g->meta, with_ip, port_macro, "1")), &endpoint,
+                             g->error))
+        return tars_fail_prefix(g->error, "endpoint of %s: ", object ? object : "local");
+    if (!strstr(with_ip, " -h "))
+        return tars_fail(g->error, 1, "endpoint of %s: '%.100s' has no host (-h)",
+                         object ? object : "local", with_ip);
+    *text = with_ip;
+    if (!strstr(with_ip, port_macro))
+        return true;
+    if (!ports_take(g->ports, endpoint.transport, endpoint.host, port_before(g, object), &port,
+                    g->error))
+        return false;
+    *text = replace(g->meta, with_ip, port_macro,
+                    tars_arena_printf(g->meta->arena, "%u", (unsigned)port));
+    return true;
+}
+
+static bool check_locator(const char *locator, struct tars_error *error)
+{
+    struct tars_object object;
+    struct tars_endpoint endpoint;
+    struct tars_str text;
+
+    if (!tars_object_parse(tars_str(locator), &object, error))
+        return false;
+    if (!object.endpoints.len)
+        return tars_fail(error, 1, "there is no '@' with the registry's endpoints behind it");
+    while (tars_endpoint_next(&object.endpoints, &text))
+        if (!tars_endpoint_parse(text, &endpoint, error))
+            return false;
+    return true;
+}
+
+static bool expand_locator(struct generating *g)
+{
+    struct meta *m = g->meta;
+
+    m->locator = replace(m, m->locator, namespace_macro, g->environment->namespace_name);
+    return check_locator(m->locator, g->error) ||
+           tars_fail_prefix(g->error, "locator '%.150s': ", m->locator);
+}
+
+static bool expand(struct generating *g)
+{
+    for (size_t i = 0; i < g->meta->adapter_count; i++)
+        if (!expand_endpoint(g, g->meta->adapters[i].object, &g->meta->adapters[i].endpoint))
+            return false;
+    return expand_locator(g) && expand_endpoint(g, NULL, &g->meta->local);
+}
+
+/* ---- files --------------------------------------------------------------------------------------
+ */
+
+static bool merge(const struct generating *g, struct tars_str *text)
+{
+    const char *path = g->environment->merge_conf;
+    size_t len;
+    char *over;
+    bool ok;
+
+    if (!path)
+        return true;
+    over = file_read(path, &len, g->error);
+    if (!over)
+        return tars_fail_prefix(g->error, "TARS_MERGE_CONF: ");
+    ok = merge_texts(*text, tars_str_n(over, len), g->meta->arena, text, g->error) ||
+         tars_fail_prefix(g->error, "%s: ", path);
+    free(over);
+    return ok;
+}
+
+static bool write_file(const struct generating *g, const char *folder, const char *name,
+                       struct tars_str text)
+{
+    char *path = environment_file(g->environment, folder, name);
+    bool ok = file_write(path, text, MODE, g->error);
+
+    free(path);
+    return ok;
+}
+
+static bool write_all(struct generating *g)
+{
+    const char *base = g->environment->build_server ? g->environment->build_server
+                                                    : g->meta->server;
+    struct tars_str text;
+
+    return config_print(g->meta, &text, g->error) && merge(g, &text) &&
+           write_file(g, "conf", tars_arena_printf(g->meta->arena, "%s.conf", base), text) &&
+           write_file(g, "data", "server_info.yaml", meta_print_info(g->meta));
+}
+
+bool generate(const struct environment *environment, struct ports *ports, struct meta *meta,
+              struct tars_error *error)
+{
+    struct generating g = {environment, ports, meta, {0}, error};
+    struct tars_error ignored;
+    bool ok;
+
+    if (!generate_load(environment, &g.before, &ignored)) {
+        meta_free(&g.before); /* there is none yet, or it cannot be used */
+        meta_init(&g.before);
+    }
+    meta_init(meta);
+    ok = read_metadata(&g);
+    if (ok) {
+        apply_environment(&g);
+        ok = check(&g) && expand(&g) && write_all(&g);
+    }
+    meta_free(&g.before);
+    return ok;
+}
+
+bool generate_load(const struct environment *environment, struct meta *meta,
+                   struct tars_error *error)
+{
+    char *path = environment_file(environment, "data", "server_info.yaml");
+    size_t len;
+    char *text = file_read(path, &len, error);
+    bool ok;
+
+    meta_init(meta);
+    ok = text && (meta_read_info(meta, tars_str_n(text, len), error) ||
+                  tars_fail_prefix(error, "%s: ", path));
+    free(text);
+    free(path);
+    return ok;
+}

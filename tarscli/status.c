@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "file.h"
+
+static const char status_file[] = "check_status", drain_file[] = "prestop";
+
+bool status_write(const struct environment *e, const char *word, struct tars_error *error)
+{
+    char *path = environment_file(e, "data", status_file);
+    bool ok = file_write(path, tars_str(word), 0644, error);
+
+    free(path);
+    return ok;
+}
+
+char *status_read(const struct environment *e, int64_t *age_ms)
+{
+    char *path = environment_file(e, "data", status_file);
+    struct tars_error ignored;
+    struct stat info;
+    size_t len;
+    char *word = file_read(path, &len, &ignored);
+
+    if (word && stat(path, &info) == 0)
+        *age_ms = clock_wall_ms() -
+                  ((int64_t)info.st_mtim.tv_sec * 1000 + info.st_mtim.tv_nsec / 1000000);
+    free(path);
+    return word;
+}
+
+bool status_is_draining(const struct environment *e)
+{
+    char *path = environment_file(e, "data", drain_file);
+    bool is = file_exists(path);
+
+    free(path);
+    return is;
+}
+
+bool status_begin_drain(const struct environment *e, struct tars_error *error)
+{
+    char *path = environment_file(e, "data", drain_file);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int code = errno;
+    bool ok = fd >= 0 && write(fd, "done", 4) == 4;
+
+    if (!ok && fd < 0)
+        tars_fail(error, code == EEXIST ? 0 : code, "cannot write %s: %s", path, strerror(code));
+    else if (!ok)
+        tars_fail(error, ENOSPC, "cannot write %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return ok;
+}
+
+void status_forget_drain(const struct environment *e)
+{
+    char *path = environment_file(e, "data", drain_file);
+
+    unlink(path);
+    free(path);
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tarscli as it is installed, without any registry. */
+#include <check.h>
+#include <elf.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <utime.h>
+
+#include "podkit.h"
+
+#if defined(__has_feature)
+#define HAS(feature_) __has_feature(feature_)
+#else
+#define HAS(feature_) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || HAS(address_sanitizer) ||     \
+    HAS(thread_sanitizer)
+enum { SANITIZED = 1 }; /* such programs cannot be static */
+#else
+enum { SANITIZED = 0 };
+#endif
+
+/* ---- without a registry
+ * -------------------------------------------------------------------------------------- */
+
+static struct pod lonely_pod(void)
+{
+    return pod_of(tk_text("tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p %u", tk_free_port()));
+}
+
+START_TEST(start_script_may_leave_the_server_in_the_background)
+{
+    struct pod pod = lonely_pod();
+    pod_script(&pod, "bin/server.sh", pod_serve_line());
+    pod_script(&pod, "bin/start.sh", "$TARS_PATH/bin/server.sh &\nexit 0\n");
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    tk_sleep(2500); /* longer than the first wait before a restart */
+    ck_assert(pod_ready(&pod));
+    ck_assert_uint_eq(pod_count(&pod, "log/start.log", "starting"), 1);
+    pid_t before = pod_server(&pod);
+    kill(before, SIGKILL);
+    ck_assert(tk_eventually(pod_server(&pod) != before && pod_ready(&pod), SOON_MS));
+    pod_stop(&pod);
+    ck_assert_int_ne(kill(pod_server(&pod), 0), 0);
+}
+END_TEST
+
+START_TEST(stop_mark_keeps_the_server_down_until_it_is_removed)
+{
+    struct pod pod = lonely_pod();
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    tk_write_file(pod_file(&pod, "data/stop"), "");
+    pid_t before = pod_server(&pod);
+    kill(before, SIGKILL);
+    ck_assert(tk_eventually(pod_file_has(&pod, "data/check_status", "inactive"), SOON_MS));
+    tk_sleep(2500);
+    ck_assert_int_eq(pod_server(&pod), before);
+    unlink(pod_file(&pod, "data/stop"));
+    ck_assert(tk_eventually(pod_server(&pod) != before && pod_ready(&pod), SOON_MS));
+    pod_drop(&pod);
+}
+END_TEST
+
+START_TEST(crash_loop_waits_longer_each_time_and_shows_the_output)
+{
+    struct pod pod = lonely_pod();
+    pod_script(&pod, "bin/start.sh", "echo crashing now\nexit 3\n");
+    pod_start(&pod);
+    ck_assert(tk_eventually(pod_count(&pod, "log/start.log", "crashing now") == 3, SOON_MS));
+    ck_assert(pod_file_has(&pod, "log/supervisor.log", "[warn] server down: ended with status 3"));
+    ck_assert(pod_file_has(&pod, "log/supervisor.log", "the next start is in 1"));
+    ck_assert(
+        tk_eventually(pod_file_has(&pod, "log/supervisor.log", "the next start is in 4"), 5000));
+    ck_assert(tk_output_has(pod.supervisor, "crashing now"));
+    ck_assert(!pod_ready(&pod));
+    int64_t began = tk_ms();
+    ck_assert_int_eq(tk_stop(pod.supervisor, SOON_MS), 0);
+    ck_assert_int_lt(tk_ms() - began, 10000);
+}
+END_TEST
+
+START_TEST(hung_server_that_still_listens_is_noticed_by_ping)
+{
+    struct pod pod = lonely_pod();
+    pod_env(&pod, "TARS_CHECK_PING=1");
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    kill(pod_server(&pod), SIGSTOP);
+    ck_assert(tk_eventually(pod_file_has(&pod, "data/check_status", "inactive"), SOON_MS));
+    kill(pod_server(&pod), SIGCONT);
+    ck_assert(tk_eventually(pod_ready(&pod), SOON_MS));
+    pod_drop(&pod);
+}
+END_TEST
+
+START_TEST(script_before_checks_is_killed_when_it_hangs)
+{
+    struct pod pod = lonely_pod();
+    pod_script(&pod, "bin/before.sh", "echo $$ >>$TARS_PATH/before\nsleep 1000\n");
+    pod_env(&pod, tk_text("TARS_BEFORE_CHECK_SCRIPT=%s", pod_file(&pod, "bin/before.sh")));
+    pod_env(&pod, "TARS_CHECK_SCRIPT_TIMEOUT=200ms");
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    ck_assert(tk_eventually(pod_count(&pod, "before", "\n") >= 3, SOON_MS));
+    char *pids = tk_read_file(pod_file(&pod, "before"));
+    ck_assert(tk_eventually(kill((pid_t)atoi(pids), 0) != 0, SOON_MS));
+    free(pids);
+    pod_drop(&pod);
+}
+END_TEST
+
+START_TEST(slow_start_becomes_inactive_after_its_time)
+{
+    struct pod pod = lonely_pod();
+    pod_script(&pod, "bin/start.sh", "echo $$ >$TARS_PATH/pid\nexec sleep 1000\n");
+    pod_env(&pod, "TARS_ACTIVATING_TIMEOUT=1s");
+    pod_start(&pod);
+    ck_assert(tk_eventually(pod_file_has(&pod, "data/check_status", "activating"), SOON_MS));
+    ck_assert(tk_eventually(
+        strstr(tk_text("%d", pod_file_has(&pod, "data/check_status", "inactive")), "1") != NULL,
+        SOON_MS));
+    ck_assert(pod_file_has(&pod, "log/supervisor.log", "[alarm] server does not become active"));
+    pod_drop(&pod);
+}
+END_TEST
+
+START_TEST(probe_fails_when_the_supervisor_stands_still)
+{
+    struct pod pod = lonely_pod();
+    char *output;
+    pod_env(&pod, "TARS_REPORT_INTERVAL=500ms");
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    tk_sleep(1500);
+    ck_assert(pod_ready(&pod));
+    tk_signal(pod.supervisor, SIGSTOP);
+    ck_assert(tk_eventually(!pod_ready(&pod), SOON_MS));
+    ck_assert_int_eq(pod_cli(&pod, &output, "hzcheck", NULL), 1);
+    ck_assert_str_eq(output, "supervisor not alive");
+    free(output);
+    tk_signal(pod.supervisor, SIGCONT);
+    ck_assert(tk_eventually(pod_ready(&pod), SOON_MS));
+    pod_drop(&pod);
+}
+END_TEST
+
+START_TEST(server_of_a_killed_supervisor_is_taken_over)
+{
+    struct pod pod = lonely_pod();
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    pid_t before = pod_server(&pod);
+    char *info = tk_read_file(pod_file(&pod, "data/server_info.yaml"));
+    tk_kill(pod.supervisor);
+    tk_write_file(pod_file(&pod, "data/check_status"), "inactive");
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    ck_assert_int_eq(pod_server(&pod), before);
+    char *now = tk_read_file(pod_file(&pod, "data/server_info.yaml"));
+    ck_assert_str_eq(now, info);
+    free(info);
+    free(now);
+    kill(before, SIGKILL);
+    ck_assert(tk_eventually(pod_server(&pod) != before && pod_ready(&pod), SOON_MS));
+    pod_stop(&pod);
+    ck_assert_int_ne(kill(pod_server(&pod), 0), 0);
+}
+END_TEST
+
+START_TEST(two_supervised_servers_of_one_network_get_their_own_ports)
+{
+    struct pod a = lonely_pod(), b = lonely_pod();
+    b.env[2] = a.env[2];
+    b.env[3] = a.env[3];
+    pod_start(&a);
+    pod_start(&b);
+    pod_wait_ready(&a);
+    pod_wait_ready(&b);
+    char *x = tk_read_file(pod_file(&a, "conf/ShapeServer.conf"));
+    char *y = tk_read_file(pod_file(&b, "conf/ShapeServer.conf"));
+    ck_assert_int_ne(atoi(strstr(x, "-p ") + 3), atoi(strstr(y, "-p ") + 3));
+    free(x);
+    free(y);
+    pod_drop(&a);
+    pod_drop(&b);
+}
+END_TEST
+
+START_TEST(errors_at_the_start_are_seen_in_log_and_container)
+{
+    struct pod pod = lonely_pod();
+    tk_write_file(pod_file(&pod, "bin/_server_meta.yaml"), "application: [\n");
+    pod_start(&pod);
+    ck_assert(tk_wait(pod.supervisor, SOON_MS));
+    ck_assert_int_eq(pod.supervisor->status, 1);
+    ck_assert(tk_output_has(pod.supervisor, "_server_meta.yaml: line "));
+    ck_assert(pod_file_has(&pod, "log/supervisor.log", "_server_meta.yaml: line "));
+}
+END_TEST
+
+START_TEST(without_a_log_folder_the_log_goes_to_stderr)
+{
+    struct pod pod = lonely_pod();
+    rmdir(pod_file(&pod, "log"));
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    ck_assert(tk_output_has(pod.supervisor, "the log goes to stderr"));
+    pod_stop(&pod);
+}
+END_TEST
+
+START_TEST(history_of_output_is_kept_over_starts)
+{
+    struct pod pod = lonely_pod();
+    tk_write_file(pod_file(&pod, "log/start.log"), "of an earlier life\n");
+    tk_write_file(pod_file(&pod, "log/supervisor.log"), "of an earlier life\n");
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    ck_assert(pod_file_has(&pod, "log/start.log", "of an earlier life\n"));
+    ck_assert(pod_file_has(&pod, "log/supervisor.log", "of an earlier life\n"));
+    pod_drop(&pod);
+}
+END_TEST
+
+/* ---- single subcommands
+ * ----------------------------------------------------------------------------------------- */
+
+START_TEST(probe_has_the_codes_and_texts_of_k8stars)
+{
+    struct pod pod = lonely_pod();
+    static const struct {
+        const char *word;
+        int status;
+        const char *text;
+    } rows[] = {{"active", 0, ""},
+                {"deactivating", 0, ""},
+                {"activating", 1, "not active:activating"},
+                {"inactive", 1, "not active:inactive"},
+                {"", 1, "not active:"}};
+    char *output;
+    ck_assert_int_eq(pod_cli(&pod, &output, "hzcheck", NULL), 1);
+    ck_assert_str_eq(output, "not ready");
+    free(output);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        tk_write_file(pod_file(&pod, "data/check_status"), rows[i].word);
+        ck_assert_int_eq(pod_cli(&pod, &output, "hzcheck", NULL), rows[i].status);
+        ck_assert_str_eq(output, rows[i].text);
+        free(output);
+    }
+    utime(pod_file(&pod, "data/check_status"), &(struct utimbuf){1, 1});
+    ck_assert_int_eq(pod_cli(&pod, &output, "hzcheck", NULL), 1);
+    ck_assert_str_eq(output, "supervisor not alive");
+    free(output);
+}
+END_TEST
+
+START_TEST(wrong_use_is_told_with_status_two)
+{
+    struct pod pod = lonely_pod();
+    char *output;
+    ck_assert_int_eq(pod_cli(&pod, &output, NULL, NULL), 2);
+    ck_assert_ptr_nonnull(strstr(output, "Usage:"));
+    free(output);
+    ck_assert_int_eq(pod_cli(&pod, &output, "nonsense", NULL), 2);
+    ck_assert_ptr_nonnull(strstr(output, "there is no command 'nonsense'"));
+    free(output);
+    ck_assert_int_eq(pod_cli(&pod, &output, "help", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(output, "hzcheck"));
+    free(output);
+    ck_assert_int_eq(pod_cli(&pod, &output, "version", NULL), 0);
+    ck_assert_ptr_nonnull(strchr(output, '.'));
+    free(output);
+    pod_env(&pod, "TARS_CHECK_INTERVAL=nonsense");
+    ck_assert_int_eq(pod_cli(&pod, &output, "supervisor", "help"), 0);
+    ck_assert_ptr_nonnull(strstr(output, "TARS_CHECK_INTERVAL (duration)"));
+    free(output);
+    ck_assert_int_eq(pod_cli(&pod, &output, "supervisor", NULL), 1);
+    ck_assert_ptr_nonnull(strstr(output, "TARS_CHECK_INTERVAL: 'nonsense' is no duration"));
+    free(output);
+}
+END_TEST
+
+START_TEST(locator_without_endpoints_is_an_error)
+{
+    struct pod pod = pod_of("tars.tarsregistry.QueryObj");
+    char *output;
+    ck_assert_int_eq(pod_cli(&pod, &output, "genconf", NULL), 1);
+    ck_assert_ptr_nonnull(strstr(output, "there is no '@'"));
+    free(output);
+}
+END_TEST
+
+START_TEST(commands_for_a_server_that_is_not_there_fail)
+{
+    struct pod pod = lonely_pod();
+    char *output;
+    ck_assert_int_eq(pod_cli(&pod, &output, "notify", "tars.help"), 1);
+    ck_assert_ptr_nonnull(strstr(output, "server_info.yaml"));
+    free(output);
+    ck_assert_int_eq(pod_cli(&pod, NULL, "genconf", NULL), 0);
+    ck_assert_int_eq(pod_cli(&pod, &output, "notify", "tars.help"), 1);
+    ck_assert_ptr_nonnull(strstr(output, "AdminObj"));
+    free(output);
+}
+END_TEST
+
+START_TEST(drain_without_any_registry_does_not_wait)
+{
+    struct pod pod = lonely_pod();
+    pod_env(&pod, "TARS_PRESTOP_WAITTIME=80s");
+    ck_assert_int_eq(pod_cli(&pod, NULL, "genconf", NULL), 0);
+    ck_assert_int_eq(pod_cli(&pod, NULL, "prestop", NULL), 0);
+    ck_assert(pod_file_has(&pod, "data/prestop", "done"));
+    struct pod none = lonely_pod();
+    ck_assert_int_eq(pod_cli(&none, NULL, "prestop", NULL), 1);
+}
+END_TEST
+
+START_TEST(executable_is_static_small_and_runs_as_anybody)
+{
+    const char *folder = tk_dir();
+    char *bytes = tk_read_file(tk_program("tarscli")), *output;
+    struct stat info;
+    const Elf64_Ehdr *head = (const void *)bytes;
+    ck_assert_int_eq(stat(tk_program("tarscli"), &info), 0);
+    ck_assert(SANITIZED || info.st_size <= 8 << 20);
+    for (int i = 0; !SANITIZED && i < head->e_phnum; i++) {
+        const Elf64_Phdr *part = (const void *)(bytes + head->e_phoff +
+                                                (size_t)i * head->e_phentsize);
+        ck_assert_uint_ne(part->p_type, PT_INTERP);
+    }
+    free(bytes);
+    if (geteuid() != 0)
+        return;
+    ck_assert_int_eq(system(tk_text("cp %s %s/tarscli && cd %s && mkdir bin conf data && "
+                                    "chmod 0755 . bin tarscli && chmod 0777 conf data && "
+                                    "chmod 0755 $(dirname %s)",
+                                    tk_program("tarscli"), folder, folder, folder)),
+                     0);
+    const char *const argv[] = {"setpriv",
+                                "--reuid=12345",
+                                "--regid=12345",
+                                "--clear-groups",
+                                tk_text("%s/tarscli", folder),
+                                "genconf",
+                                NULL};
+    const char *const env[] = {tk_text("TARS_PATH=%s", folder), "TARS_APPLICATION=A",
+                               "TARS_SERVER=B", NULL};
+    int status = tk_run(argv, env, SOON_MS, &output);
+    ck_assert_msg(status == 0, "%s", output);
+    free(output);
+}
+END_TEST
+
+static int run_tests(void)
+{
+    Suite *all = suite_create("tarscli alone");
+    TCase *tc = tcase_create("all");
+    tcase_set_timeout(tc, 90);
+    tcase_add_test(tc, start_script_may_leave_the_server_in_the_background);
+    tcase_add_test(tc, stop_mark_keeps_the_server_down_until_it_is_removed);
+    tcase_add_test(tc, crash_loop_waits_longer_each_time_and_shows_the_output);
+    tcase_add_test(tc, hung_server_that_still_listens_is_noticed_by_ping);
+    tcase_add_test(tc, script_before_checks_is_killed_when_it_hangs);
+    tcase_add_test(tc, slow_start_becomes_inactive_after_its_time);
+    tcase_add_test(tc, probe_fails_when_the_supervisor_stands_still);
+    tcase_add_test(tc, server_of_a_killed_supervisor_is_taken_over);
+    tcase_add_test(tc, two_supervised_servers_of_one_network_get_their_own_ports);
+    tcase_add_test(tc, errors_at_the_start_are_seen_in_log_and_container);
+    tcase_add_test(tc, without_a_log_folder_the_log_goes_to_stderr);
+    tcase_add_test(tc, history_of_output_is_kept_over_starts);
+    tcase_add_test(tc, probe_has_the_codes_and_texts_of_k8stars);
+    tcase_add_test(tc, wrong_use_is_told_with_status_two);
+    tcase_add_test(tc, locator_without_endpoints_is_an_error);
+    tcase_add_test(tc, commands_for_a_server_that_is_not_there_fail);
+    tcase_add_test(tc, drain_without_any_registry_does_not_wait);
+    tcase_add_test(tc, executable_is_static_small_and_runs_as_anybody);
+    suite_add_tcase(all, tc);
+    SRunner *runner = srunner_create(all);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
+
+int main(int argc, char **argv)
+{
+    return pod_main(argc, argv, run_tests);
+}
