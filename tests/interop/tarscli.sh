@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Unmodified servers of each SDK under tarscli, with nothing but metadata and a start script: found by
+# name and called by clients of every language, told administrator's commands, drained and gone.
+. "$(dirname "$0")/lib.bash"
+"$tests/prepare" node java || give_up "the peers can be installed"
+suite
+
+# tarscli KIND ARGUMENT...: in the pod of that kind. variables KIND: what it has in its environment.
+variables() {
+    env=(TARS_PATH="$work/pod-$1" POD_IP=127.0.0.1 TARS_LOCATOR="$locator" TARS_CHECK_INTERVAL=500ms
+        TARS_PRESTOP_WAITTIME=1s TARS_RAND_PORT_MIN="$ports" TARS_RAND_PORT_MAX=$((ports + 300)) NAME="$1")
+}
+tarscli() {
+    local env
+    variables "$1"
+    env "${env[@]}" "$BUILD/bin/tarscli" "${@:2}"
+}
+
+# pod KIND COMMAND...: a folder as an image brings it, and the supervisor on it.
+declare -A supervisor
+pod() {
+    local kind=$1 path=$work/pod-$1 env
+    shift
+    mkdir -p "$path"/{bin,conf,data,log}
+    cat >"$path/bin/_server_meta.yaml" <<EOF
+version: v1
+application: Interop
+server: ${kind^}Pod
+adapters:
+  - object: TypesObj
+EOF
+    printf '#!/bin/sh\nexec %s\n' "$*" >"$path/bin/start.sh"
+    chmod +x "$path/bin/start.sh"
+    variables "$kind"
+    start "pod-$kind" env "${env[@]}" "$BUILD/bin/tarscli" supervisor
+    supervisor[$kind]=$pid
+}
+registered() {
+    [[ $(found "$1") == 127.* ]]
+}
+ports=$(free_port)
+
+pod c "$BUILD/tests/interop/server" '--config=$TARS_PATH/conf/CPod.conf'
+pod node node "$peers/node/server.js" '$TARS_PATH/conf/NodePod.conf'
+pod java "${java[@]}" '-Dconfig=$TARS_PATH/conf/JavaPod.conf' -cp "$(classpath)" com.qq.tars.server.startup.Main
+
+for kind in c node java; do
+    if until_true 30 tarscli $kind hzcheck && until_true 5 registered "Interop.${kind^}Pod.TypesObj"; then
+        ok "the probe is content with a $kind server"
+    else
+        not_ok "the probe is content with a $kind server" "$(tail -n 5 "$work/pod-$kind/log/supervisor.log" "$work/pod-$kind/log/start.log")"
+    fi
+done
+for client in c node java; do
+    for kind in c node java; do
+        client $client $client-$kind "Interop.${kind^}Pod.TypesObj" "$locator"
+        ask $client-$kind 'who {}'
+        expect "a $client client finds and calls the $kind server" "\"ret\":\"$kind\"" "$answer"
+    done
+done
+for kind in c node java; do
+    # Tars.js opens no local endpoint by itself
+    [ $kind = node ] || expect "the $kind server tells its version" '^notify succ:.+' "$(tarscli $kind notify tars.viewversion 2>&1)"
+    check "the $kind server is drained" tarscli $kind prestop
+    check_finds 3 "the registry has forgotten the $kind server" "Interop.${kind^}Pod.TypesObj" "- -"
+    kill -TERM "${supervisor[$kind]}"
+done
+for kind in c node java; do
+    wait "${supervisor[$kind]}"
+    expect "the supervisor of the $kind server ends with 0" '^0$' "$?"
+done
+finish
