@@ -7,7 +7,7 @@
 C_FILES = $(filter-out %analyzer.h,$(filter $(C)%,$(shell git ls-files '*.c' '*.h')))
 TIDY_C = $(filter-out tests/%,$(filter %.c,$(C_FILES)))
 TIDY_OK = $(TIDY_C:%=$(BUILD)/check/%.ok)
-CHECK_FLAGS = $(CPPFLAGS) -std=c11 -I$(GEN)/bench
+CHECK_FLAGS = $(CPPFLAGS) -std=c11 -I$(GEN)/bench -I$(GEN)/examples
 # mk/analyzer.h and a room's own analyzer.h, but not where the functions themselves are
 ANALYZER_H = $(if $(filter common/base/error.c %/failure.c,$<),,-Wno-unused-value \
              $(addprefix -include ,mk/analyzer.h $(wildcard $(dir $<)analyzer.h)))
@@ -15,7 +15,7 @@ ANALYZER_H = $(if $(filter common/base/error.c %/failure.c,$<),,-Wno-unused-valu
 .PHONY: check check-format check-tidy check-cppcheck
 check:
 	@scripts/deps check
-	@$(MAKE) --no-print-directory all $(GEN)/bench/Bench.h
+	@$(MAKE) --no-print-directory all $(GEN)/bench/Bench.h $(GEN)/examples/Hello.h
 	@$(MAKE) --no-print-directory check-format check-tidy check-cppcheck
 	@echo "check: layout, clang-tidy and cppcheck are clean"
 
