@@ -93,12 +93,13 @@ static void ping(void *user, struct sup_server *server, struct sup_probe *probe)
 /* Can the file be run as it is, without a shell? */
 static bool runs_by_itself(const char *path)
 {
-    struct tars_error ignored;
-    size_t len;
-    char *text = access(path, X_OK) == 0 ? file_read(path, &len, &ignored) : NULL;
-    bool runs = text && (strncmp(text, "#!", 2) == 0 || strncmp(text, "\177ELF", 4) == 0);
+    FILE *file = access(path, X_OK) == 0 ? fopen(path, "re") : NULL;
+    char begin[5] = "";
+    bool runs = file && fread(begin, 1, 4, file) == 4 &&
+                (strncmp(begin, "#!", 2) == 0 || strcmp(begin, "\177ELF") == 0);
 
-    free(text);
+    if (file)
+        fclose(file);
     return runs;
 }
 
