@@ -2,10 +2,12 @@
 /* tarscli as it is installed, with a real registry and store. */
 #include <check.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <utime.h>
 
+#include "Notify.h"
 #include "podkit.h"
 #include "registrykit.h"
 
@@ -232,6 +234,62 @@ START_TEST(registration_carries_the_token)
 }
 END_TEST
 
+/* ---- the notify service
+ * -------------------------------------------------------------------------- */
+
+struct told {
+    _Atomic int count;
+    char text[512]; /* of the first with a reason; written once, before `count` */
+};
+
+static void take_report(struct tars_call *call, const struct tarsf_report_info *info)
+{
+    struct told *told = tars_call_self(call);
+    char text[512];
+    snprintf(text, sizeof text, "%.*s|%.*s|%d|%.*s", (int)info->s_app.len, info->s_app.at,
+             (int)info->s_server.len, info->s_server.at, (int)info->e_level,
+             (int)info->s_message.len, info->s_message.at);
+    if (!strstr(text, "server down"))
+        return;
+    if (!*told->text)
+        memcpy(told->text, text, sizeof text);
+    told->count++;
+}
+
+START_TEST(messages_reach_the_notify_service_with_the_reason)
+{
+    static const struct tarsf_notify handlers = {.report_notify_info = take_report};
+    struct told told = {0};
+    struct tars_error error = {0};
+    struct tars_conf *conf = tars_conf_new();
+    uint16_t port = tk_free_port();
+    struct k8stars_on_startup_req req = rk_startup_of(&suite, "127.0.0.1", port);
+    tars_conf_set(conf, "/tars/application/server<app>", "tars");
+    tars_conf_set(conf, "/tars/application/server<server>", "tarsnotify");
+    tars_conf_set(conf, "/tars/application/server/A<servant>", "tars.tarsnotify.NotifyObj");
+    tars_conf_set(conf, "/tars/application/server/A<endpoint>",
+                  tk_text("tcp -h 127.0.0.1 -p %u -t 30000", port));
+    struct tars_server *notify = tars_server_new_conf(conf);
+    tarsf_notify_serve(notify, "NotifyObj", &handlers, &told);
+    ck_assert_msg(tars_server_start(notify, &error), "%s", error.text);
+    req.application = tars_str("tars");
+    req.server = tars_str("tarsnotify");
+    req.adapters.at[0].servant = tars_str("tars.tarsnotify.NotifyObj");
+    ck_assert_int_eq(k8stars_tarsregistry_on_startup(suite.at[0].registry, &req).error, 0);
+
+    struct pod pod = pod_of(locator());
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    kill(pod_server(&pod), SIGKILL);
+    ck_assert(tk_eventually(told.count > 0, SOON_MS));
+    ck_assert_str_eq(told.text,
+                     "Demo|ShapeServer|2|[warn] server down: was killed by signal 9 (Killed)");
+    pod_stop(&pod);
+    tars_server_free(notify);
+    tars_conf_free(conf);
+}
+END_TEST
+
 START_TEST(known_place_of_the_registry_serves_when_the_locator_does_not)
 {
     struct pod pod = pod_of(
@@ -262,6 +320,7 @@ static int run_tests(void)
     tcase_add_test(tc, other_ports_are_registered_when_the_start_script_chose_them);
     tcase_add_test(tc, flow_can_be_disabled);
     tcase_add_test(tc, registration_carries_the_token);
+    tcase_add_test(tc, messages_reach_the_notify_service_with_the_reason);
     tcase_add_test(tc, known_place_of_the_registry_serves_when_the_locator_does_not);
     suite_add_tcase(all, tc);
     SRunner *runner = srunner_create(all);
