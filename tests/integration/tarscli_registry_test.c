@@ -199,6 +199,17 @@ START_TEST(other_ports_are_registered_when_the_start_script_chose_them)
 }
 END_TEST
 
+START_TEST(pod_that_is_gone_at_once_is_missed_by_its_silence)
+{
+    struct pod pod = pod_of(locator());
+    pod_start(&pod);
+    becomes("127.0.0.1/", SOON_MS);
+    tk_sleep(1500); /* so that its interval is known */
+    pod_drop(&pod);
+    becomes("/127.0.0.1", 6000);
+}
+END_TEST
+
 START_TEST(flow_can_be_disabled)
 {
     struct pod pod = pod_of(locator());
@@ -318,6 +329,7 @@ static int run_tests(void)
     tcase_add_test(tc, server_starts_while_the_registry_is_down_and_is_registered_later);
     tcase_add_test(tc, registry_that_lost_its_data_gets_the_registration_again);
     tcase_add_test(tc, other_ports_are_registered_when_the_start_script_chose_them);
+    tcase_add_test(tc, pod_that_is_gone_at_once_is_missed_by_its_silence);
     tcase_add_test(tc, flow_can_be_disabled);
     tcase_add_test(tc, registration_carries_the_token);
     tcase_add_test(tc, messages_reach_the_notify_service_with_the_reason);
