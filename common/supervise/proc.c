@@ -225,15 +225,19 @@ size_t sup_proc_signal_tree(const struct sup_tree *tree, pid_t main, int number)
     struct sup_proc *members;
     size_t count = sup_proc_tree(tree, &members);
     pid_t session = session_of(members, count, main);
-    bool group = false;
-    for (size_t i = 0; i < count; i++)
+    bool group = false, leads = false;
+    for (size_t i = 0; i < count; i++) {
         group = group || (tree->leader && members[i].group == tree->leader);
+        leads = leads || (tree->leader && members[i].pid == tree->leader);
+    }
     if (group)
         kill(-tree->leader, number); /* all at once, also those that are being forked */
     for (size_t i = 0; i < count; i++)
         if ((!group || members[i].group != tree->leader) &&
             (!session || members[i].session == session))
             sup_proc_signal(members[i].pid, members[i].start, number);
+    if (leads && !group)
+        kill(-tree->leader, number); /* it has made its group, and maybe a child, just now */
     free(members);
     return count;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "supervise/reaper.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -172,4 +175,41 @@ void sup_unwatch(struct sup_watch *watch)
 {
     if (watch->reaper)
         detach(watch);
+}
+
+static bool is_watched(const struct sup_reaper *reaper, pid_t pid)
+{
+    const struct sup_watch *watch = reaper->watches;
+    while (watch && watch->pid != pid)
+        watch = watch->next;
+    return watch;
+}
+
+/* Children are listed by the thread that made or took them. */
+static bool knows_all_of(const struct sup_reaper *reaper, const char *thread)
+{
+    char path[300];
+    int pid;
+    bool all = true;
+    snprintf(path, sizeof path, "/proc/self/task/%s/children", thread);
+    FILE *list = fopen(path, "re");
+    if (!list)
+        return false;
+    while (all && fscanf(list, "%d", &pid) == 1)
+        all = is_watched(reaper, pid);
+    fclose(list);
+    return all;
+}
+
+bool sup_reaper_knows_all(const struct sup_reaper *reaper)
+{
+    DIR *threads = opendir("/proc/self/task");
+    const struct dirent *entry;
+    bool all = threads;
+    while (all && (entry = readdir(threads)))
+        if (isdigit((unsigned char)*entry->d_name))
+            all = knows_all_of(reaper, entry->d_name);
+    if (threads)
+        closedir(threads);
+    return all;
 }

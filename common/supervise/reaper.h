@@ -37,4 +37,8 @@ bool sup_watch_other(struct sup_reaper *reaper, struct sup_watch *watch, pid_t p
                      void (*ended)(struct sup_watch *watch, int status)) TARS_MUSTCHECK;
 void sup_unwatch(struct sup_watch *watch);
 
+/* True when every child of this process is watched: then no orphan has come. False also when the
+ * kernel does not list children. */
+bool sup_reaper_knows_all(const struct sup_reaper *reaper);
+
 #endif

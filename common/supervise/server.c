@@ -2,7 +2,9 @@
 /* The life of a server: launch, watch, end, launch again, and being found again. */
 #include "supervise/server.h"
 
+#include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -147,13 +149,22 @@ bool sup_server_follow(struct sup_server *server, const struct sup_proc *proc)
     return true;
 }
 
+bool sup_server_is_alone(const struct sup_server *server)
+{
+    const struct supervisor *sup = server->sup;
+    return sup->options.subreaper && !server->adopted && server->leader && !server->pid &&
+           kill(-server->leader, 0) != 0 && errno == ESRCH && sup_reaper_knows_all(sup->reaper);
+}
+
 /* After the main process: one that came to us as an orphan, else the oldest. */
 static bool follow_one(struct sup_server *server)
 {
     struct sup_tree tree = sup_server_tree(server);
     struct sup_proc *members;
-    size_t count = sup_proc_tree(&tree, &members);
     bool found = false;
+    if (sup_server_is_alone(server))
+        return false;
+    size_t count = sup_proc_tree(&tree, &members);
     for (int orphans = 1; orphans >= 0 && !found; orphans--)
         for (size_t i = 0; i < count && !found; i++)
             if (!orphans || members[i].parent == getpid())
@@ -166,6 +177,8 @@ static bool anything_left(const struct sup_server *server)
 {
     struct sup_tree tree = sup_server_tree(server);
     struct sup_proc *members;
+    if (sup_server_is_alone(server))
+        return false;
     size_t count = sup_proc_tree(&tree, &members);
     free(members);
     return count > 0;

@@ -101,6 +101,11 @@ struct sup_tree sup_server_tree(const struct sup_server *server);
 void sup_server_launch(struct sup_server *server);
 /* No process is left: plans what follows. */
 void sup_server_down(struct sup_server *server, enum sup_after after);
+/*
+ * True when, for certain, no process of it is left behind its main one: nobody is in its group, and
+ * what had left it would have come here as an orphan. Looking at all of /proc is spared then.
+ */
+bool sup_server_is_alone(const struct sup_server *server);
 /* Forgets the main process and what belongs to it. */
 void sup_server_forget_main(struct sup_server *server);
 /* Makes another process of the tree the main one; false when it has ended meanwhile. */

@@ -124,14 +124,14 @@ static void on_linger(struct sup_watch *watch, int status)
     sup_server_check_empty(loop_container(watch, struct sup_server, linger));
 }
 
-void sup_server_check_empty(struct sup_server *server)
+/* Watches one of those that are left; false when there is none. */
+static bool watch_one(struct sup_server *server)
 {
     struct sup_tree tree = sup_server_tree(server);
     struct sup_proc *members;
     size_t count, i;
-    if (server->phase != SUP_PHASE_STOPPING || server->pid)
-        return;
-    sup_unwatch(&server->linger);
+    if (sup_server_is_alone(server))
+        return false;
     do { /* again when all that were found ended meanwhile: they may have left others */
         count = sup_proc_tree(&tree, &members);
         for (i = 0; i < count; i++)
@@ -139,9 +139,17 @@ void sup_server_check_empty(struct sup_server *server)
                                 members[i].start, on_linger))
                 break;
         free(members);
-        if (i < count)
-            return;
-    } while (count);
+    } while (count && i == count);
+    return count > 0;
+}
+
+void sup_server_check_empty(struct sup_server *server)
+{
+    if (server->phase != SUP_PHASE_STOPPING || server->pid)
+        return;
+    sup_unwatch(&server->linger);
+    if (watch_one(server))
+        return;
     sup_server_stop_release(server);
     sup_server_down(server, server->after);
 }
