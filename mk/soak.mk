@@ -7,3 +7,4 @@ soak: tests
 	@BUILD=$(BUILD) STORE_KILLS=300 TEST_SECONDS=3600 tests/run tests/integration/store_kill_test.sh
 	@BUILD=$(BUILD) REGISTRY_KILLS=200 TEST_SECONDS=3600 tests/run $(BUILD)/tests/integration/registry_kill_test
 	@BUILD=$(BUILD) HOSTILE_ROUNDS=20 TEST_SECONDS=7200 tests/run $(BUILD)/tests/integration/hostile_test
+	@BUILD=$(BUILD) SUPERVISE_KILLS=100 TEST_SECONDS=3600 tests/run $(BUILD)/tests/unit/supervise_survive_test
