@@ -12,6 +12,12 @@ bool rk_has_own_store(void)
     return getenv("REGISTRY_STORE") == NULL;
 }
 
+/* It has all its ports: who answers there is it and nobody else. */
+static bool is_started(struct tk_process *process)
+{
+    return tk_output_has(process, "started, version") && !tk_wait(process, 0);
+}
+
 void rk_start_store(struct rk_suite *s)
 {
     const char *const argv[] = {tk_program("tarselasticsearch"), NULL};
@@ -19,15 +25,15 @@ void rk_start_store(struct rk_suite *s)
                                tk_text("TARS_ELASTICSEARCH_PORT=%u", s->store_port),
                                tk_text("TARS_ELASTICSEARCH_HTTP_PORT=%u", s->store_http), NULL};
     /* A port that was free may be somebody's outgoing one for a moment: then once more. */
-    for (int tries = 0; tries < 20; tries++) {
+    for (int64_t end = tk_ms() + RK_WAIT_MS; tk_ms() < end; tk_sleep(200)) {
         s->store = tk_spawn(argv, env, NULL);
-        while (!tk_port_open(s->store_port) && !tk_wait(s->store, 20))
+        while (!is_started(s->store) && !tk_wait(s->store, 20) && tk_ms() < end)
             ;
-        if (!s->store->gone)
+        if (is_started(s->store))
             return;
-        tk_sleep(200);
     }
-    ck_abort_msg("the store does not start");
+    char *output = tk_output(s->store);
+    ck_abort_msg("the store does not start: %s", output);
 }
 
 static const char *config_of(const struct rk_suite *s, const struct rk_registry *r)
@@ -61,7 +67,7 @@ void rk_start(struct rk_suite *s, int n)
 
 static bool is_ready(const struct rk_registry *r)
 {
-    return tk_http(r->http_port, "GET", "/readyz", NULL, NULL) == 200;
+    return is_started(r->process) && tk_http(r->http_port, "GET", "/readyz", NULL, NULL) == 200;
 }
 
 void rk_wait_ready(struct rk_suite *s, int n)
@@ -72,7 +78,7 @@ void rk_wait_ready(struct rk_suite *s, int n)
     for (int64_t end = tk_ms() + RK_WAIT_MS; !ready && tk_ms() < end; tk_sleep(10)) {
         if (tk_wait(r->process, 0) && r->process->status == 3)
             rk_start(s, n);
-        ready = tk_port_open(r->http_port) && is_ready(r);
+        ready = is_ready(r);
     }
     char *output = tk_output(r->process);
     ck_assert_msg(ready, "registry %d is not ready: %s", n, output);

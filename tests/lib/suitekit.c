@@ -66,7 +66,8 @@ static struct tk_process *start_registry(const struct suite_ports *p, const char
 
 static bool is_up(const struct suite *s)
 {
-    return tk_port_open(s->ports.store) && tk_port_open(s->ports.query) &&
+    return tk_output_has(s->store, "started, version") &&
+           tk_output_has(s->registry, "started, version") &&
            tk_http(s->ports.http, "GET", "/readyz", NULL, NULL) == 200;
 }
 

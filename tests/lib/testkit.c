@@ -250,8 +250,38 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static bool is_named_in(const char *const env[], const char *pair)
+{
+    size_t len = strcspn(pair, "=") + 1;
+    for (; env && *env; env++)
+        if (strncmp(*env, pair, len) == 0)
+            return true;
+    return false;
+}
+
+/* Ours and `env`, a later one in place of those before that are called the same. The texts stay
+ * where they are, the list is to be freed. */
+static char **environment_with(const char *const env[])
+{
+    size_t len = 0, own = 0, added = 0;
+    while (environ[own])
+        own++;
+    while (env && env[added])
+        added++;
+    char **all = xcalloc(own + added + 1, sizeof *all);
+    for (size_t i = 0; i < own; i++)
+        if (!is_named_in(env, environ[i]))
+            all[len++] = environ[i];
+    for (size_t i = 0; i < added; i++)
+        if (!is_named_in(env + i + 1, env[i]))
+            all[len++] = (char *)(uintptr_t)env[i];
+    return all;
+}
+
+/* Other threads may have held any lock at the moment of the fork, also that of malloc: nothing here
+ * may take one. */
 static void __attribute__((noreturn))
-become(const char *const argv[], const char *const env[], const char *log, pid_t parent)
+become(const char *const argv[], char *const env[], const char *log, pid_t parent)
 {
     int in = open("/dev/null", O_RDONLY), out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -262,10 +292,8 @@ become(const char *const argv[], const char *const env[], const char *log, pid_t
     dup2(out, STDERR_FILENO);
     closefrom(STDERR_FILENO + 1);
     reset_signals();
-    for (; env && *env; env++)
-        putenv((char *)(uintptr_t)*env);
-    execvp(argv[0], (char **)(uintptr_t)argv);
-    fprintf(stderr, "cannot start %s: %s\n", argv[0], strerror(errno));
+    execvpe(argv[0], (char **)(uintptr_t)argv, env);
+    dprintf(STDERR_FILENO, "cannot start %s: %s\n", argv[0], strerrordesc_np(errno));
     _exit(127);
 }
 
@@ -273,14 +301,16 @@ struct tk_process *tk_spawn(const char *const argv[], const char *const env[], c
 {
     struct tk_process *process = keep(KEPT_PROCESS, xcalloc(1, sizeof *process));
     snprintf(process->log, sizeof process->log, "%s", log ? log : tk_text("%s/log", tk_dir()));
+    char **environment = environment_with(env);
     pid_t parent = getpid();
     sigset_t all, before;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     process->pid = fork();
     if (process->pid == 0)
-        become(argv, env, process->log, parent);
+        become(argv, environment, process->log, parent);
     sigprocmask(SIG_SETMASK, &before, NULL);
+    free(environment);
     if (process->pid < 0)
         give_up("cannot start", argv[0]);
     return process;

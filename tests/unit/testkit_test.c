@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <check.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,10 +13,44 @@ START_TEST(a_process_runs_with_its_environment_and_output_is_kept)
 {
     char *output;
     const char *argv[] = {"sh", "-c", "echo $A-$B; exit 3", NULL};
-    const char *env[] = {"A=x", "B=y", NULL};
+    const char *env[] = {"A=replaced too", "A=x", "B=y", NULL};
+    setenv("A", "replaced", 1);
     ck_assert_int_eq(tk_run(argv, env, 5000, &output), 3);
     ck_assert_str_eq(output, "x-y\n");
     free(output);
+}
+END_TEST
+
+static _Atomic bool enough;
+
+static void *allocate(void *arg)
+{
+    (void)arg;
+    for (size_t size = 1; !atomic_load(&enough); size = size * 5 % 65521) {
+        char *volatile bytes = malloc(size);
+        free(bytes);
+    }
+    return NULL;
+}
+
+/* A lock that another thread holds at the moment of the fork stays locked in the child. */
+START_TEST(a_process_starts_whatever_other_threads_are_doing)
+{
+    enum { THREADS = 2, PROCESSES = 40 };
+    pthread_t threads[THREADS];
+    const char *argv[] = {"true", NULL}, *env[] = {"A=x", "B=y", NULL},
+               *log = tk_text("%s/log", tk_dir());
+    atomic_store(&enough, false);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, allocate, NULL), 0);
+    for (int i = 0; i < PROCESSES; i++) {
+        struct tk_process *process = tk_spawn(argv, env, log);
+        ck_assert_msg(tk_wait(process, 20000), "process %d has not ended", i);
+        ck_assert_int_eq(process->status, 0);
+    }
+    atomic_store(&enough, true);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
 }
 END_TEST
 
@@ -65,8 +101,9 @@ int main(void)
 {
     Suite *suite = suite_create("testkit");
     TCase *tc = tcase_create("testkit");
-    tcase_set_timeout(tc, 30);
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, a_process_runs_with_its_environment_and_output_is_kept);
+    tcase_add_test(tc, a_process_starts_whatever_other_threads_are_doing);
     tcase_add_test(tc, a_process_that_ignores_sigterm_is_killed_after_the_deadline);
     tcase_add_test(tc, a_free_port_is_closed_until_somebody_listens);
     tcase_add_test(tc, a_folder_is_there_while_its_test_runs);
