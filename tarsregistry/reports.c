@@ -305,17 +305,18 @@ static void watch_registries(struct registry *r, int64_t now)
     }
 }
 
-/* Instances whose registry is gone become ours, with all their patience before them. */
+/* Instances whose registry is gone become ours, with all their patience before them; those of one
+ * that was only late are its own again: it hears them and need not write that. */
 static void take_over(struct registry *r, int64_t now)
 {
     size_t at = 0;
     for (struct instance *i; table_next(r->table, &at, &i);) {
-        if (!i->reports.expected || i->reports.ours || i->kind != INSTANCE_SERVER)
+        if (!i->reports.expected || i->kind != INSTANCE_SERVER)
             continue;
-        if (!tars_str_equal(i->reporter, r->name) && registry_alive(r, i->reporter))
-            continue;
-        i->reports.ours = true;
-        i->reports.last = now;
+        bool own = tars_str_equal(i->reporter, r->name) || !registry_alive(r, i->reporter);
+        if (own && !i->reports.ours)
+            i->reports.last = now;
+        i->reports.ours = own;
     }
 }
 

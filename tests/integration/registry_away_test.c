@@ -9,13 +9,23 @@
 
 #include "registrykit.h"
 
-enum { NODES = 12, LIMIT_MS = 3000 /* liveness-unknown of the suite */ };
+enum {
+    NODES = 12,
+    LIMIT_MS = 3000,   /* liveness-unknown of the suite */
+    PATIENCE_MS = 6000 /* liveness-minimum where the test says so */
+};
 
 static struct rk_suite suite;
 
 static void setup(void)
 {
     rk_open(&suite, "");
+}
+
+/* Longer than what it takes to find that a registry is late and that it is back. */
+static void setup_patient(void)
+{
+    rk_open(&suite, tk_text("liveness-minimum=%d\n", PATIENCE_MS));
 }
 
 static void teardown(void)
@@ -193,6 +203,36 @@ START_TEST(registry_that_comes_back_does_not_expire_what_the_other_took_over)
 }
 END_TEST
 
+static const char *registries(void)
+{
+    return rk_find(&suite, 0, "tars.tarsregistry.Registry");
+}
+
+/* It was only late. The instances went on reporting to it, which it does not write each time: the
+ * one that had taken them over hears nothing of them and must not take that for silence. */
+START_TEST(registry_whose_row_moves_again_has_its_instances_back)
+{
+    start_second();
+    RK_OK(rk_on_startup(&suite, 1, node(0), 80, "active"));
+    for (int round = 0; round < 4; round++, tk_sleep(300))
+        RK_OK(rk_keep_alive(&suite, 1, node(0), "active"));
+    ck_assert(tk_eventually(strcmp(registries(), "127.0.0.1,127.0.0.1/") == 0, RK_WAIT_MS));
+    ck_assert(tk_eventually(active(0) == 1, RK_WAIT_MS));
+    tk_sleep(1000); /* the interval reaches the first one too */
+    RK_OK(rk_keep_alive(&suite, 1, node(0), "active"));
+    tk_signal(suite.at[1].process, SIGSTOP);
+    bool dead = tk_eventually(strcmp(registries(), "127.0.0.1/127.0.0.1") == 0, RK_WAIT_MS);
+    tk_sleep(1000); /* and its instances are taken over */
+    tk_signal(suite.at[1].process, SIGCONT);
+    ck_assert(dead);
+    for (int64_t end = tk_ms() + PATIENCE_MS + 2000; tk_ms() < end; tk_sleep(100)) {
+        RK_OK(rk_keep_alive(&suite, 1, node(0), "active"));
+        ck_assert_int_eq(active(0), 1);
+    }
+    ck_assert(rk_metric(&suite, 0, "tars_registry_expired_total") == 0);
+}
+END_TEST
+
 /* Weakness 7. */
 START_TEST(state_is_written_again_when_another_registry_changed_it_meanwhile)
 {
@@ -216,12 +256,18 @@ START_TEST(state_is_written_again_when_another_registry_changed_it_meanwhile)
 }
 END_TEST
 
+static TCase *case_of(const char *name, void (*open)(void))
+{
+    TCase *tc = tcase_create(name);
+    tcase_add_checked_fixture(tc, open, teardown);
+    tcase_set_timeout(tc, 90);
+    return tc;
+}
+
 int main(void)
 {
     Suite *all = suite_create("registry_away");
-    TCase *tc = tcase_create("all");
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 90);
+    TCase *tc = case_of("all", setup), *patient = case_of("patient", setup_patient);
     const TTest *const tests[] = {
         registry_that_was_stopped_for_longer_than_the_limit_expires_nobody,
         who_is_still_silent_after_the_pause_expires_with_a_new_patience,
@@ -234,7 +280,9 @@ int main(void)
     };
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(tc, tests[i]);
+    tcase_add_test(patient, registry_whose_row_moves_again_has_its_instances_back);
     suite_add_tcase(all, tc);
+    suite_add_tcase(all, patient);
     SRunner *runner = srunner_create(all);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
