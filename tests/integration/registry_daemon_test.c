@@ -191,7 +191,7 @@ START_TEST(keep_alive_restores_what_somebody_else_removed)
                                          (long long)time(NULL) * 1000),
                                  NULL),
                      200);
-    BECOMES(0, "/", 5000);
+    BECOMES(0, "/", RK_WAIT_MS);
     OK(keep(0, "10.0.0.1", "active"));
     ck_assert_str_eq(LIST(0), "10.0.0.1/");
 }
@@ -291,19 +291,44 @@ END_TEST
 /* ---- liveness
  * ------------------------------------------------------------------------------------------- */
 
+enum { INTERVAL_MS = 300, PATIENCE_MS = 1500, ROUNDS = 10 };
+
+/* Reports to registry n and sees each time that registry 0 has it active. False when the machine
+ * kept the test from reporting for so long that it may rightly have been taken for silent. */
+static bool report_steadily(int n, int times)
+{
+    double expired = rk_metric(&suite, 0, "tars_registry_expired_total");
+    OK(keep(n, "10.0.0.1", "active"));
+    for (int64_t last = tk_ms(); times > 0; times--) {
+        tk_sleep(INTERVAL_MS);
+        int64_t now = tk_ms();
+        OK(keep(n, "10.0.0.1", "active"));
+        const char *list = LIST(0);
+        if (tk_ms() - last > PATIENCE_MS * 2 / 3)
+            return false;
+        ck_assert_str_eq(list, "10.0.0.1/");
+        last = now;
+    }
+    ck_assert(rk_metric(&suite, 0, "tars_registry_expired_total") == expired);
+    return true;
+}
+
+static void expect_steady(int n, int times)
+{
+    int rounds = 0;
+    while (!report_steadily(n, times))
+        ck_assert_msg(++rounds < ROUNDS, "the machine is too busy to report every %d ms",
+                      INTERVAL_MS);
+}
+
 START_TEST(silent_instance_becomes_inactive_and_its_next_report_revives_it)
 {
     OK(start(0, "10.0.0.1", 80, "active"));
-    for (int k = 0; k < 4; k++) {
-        tk_sleep(300);
-        OK(keep(0, "10.0.0.1", "active"));
-    }
+    expect_steady(0, 4);
     int64_t last = tk_ms();
-    ck_assert_str_eq(LIST(0), "10.0.0.1/");
-    BECOMES(0, "/10.0.0.1", 6000);
-    int64_t silence = tk_ms() - last;
-    ck_assert_int_ge(silence, 1400);
-    ck_assert_int_le(silence, 4000);
+    OK(keep(0, "10.0.0.1", "active"));
+    BECOMES(0, "/10.0.0.1", RK_WAIT_MS);
+    ck_assert_int_ge(tk_ms() - last, PATIENCE_MS);
     OK(keep(0, "10.0.0.1", "active"));
     ck_assert_str_eq(LIST(0), "10.0.0.1/");
 }
@@ -312,12 +337,7 @@ END_TEST
 START_TEST(instance_that_keeps_reporting_stays_active)
 {
     OK(start(0, "10.0.0.1", 80, "active"));
-    for (int k = 0; k < 12; k++) {
-        tk_sleep(300);
-        OK(keep(0, "10.0.0.1", "active"));
-        ck_assert_str_eq(LIST(0), "10.0.0.1/");
-    }
-    ck_assert(rk_metric(&suite, 0, "tars_registry_expired_total") == 0);
+    expect_steady(0, 12);
 }
 END_TEST
 
@@ -337,7 +357,7 @@ START_TEST(restarted_registry_knows_everything)
     tk_kill(suite.at[0].process);
     rk_start(&suite, 0);
     rk_wait_ready(&suite, 0);
-    BECOMES(0, "10.0.0.1/", 5000);
+    BECOMES(0, "10.0.0.1/", RK_WAIT_MS);
 }
 END_TEST
 
@@ -348,17 +368,15 @@ START_TEST(registry_starts_from_its_snapshot_while_the_store_is_down)
     ck_assert(tk_eventually(snapshot_written(0), RK_WAIT_MS));
     ck_assert_int_eq(tk_stop(suite.at[0].process, 8000), 0);
     tk_kill(suite.store);
-    int64_t began = tk_ms();
     rk_start(&suite, 0);
     rk_wait_ready(&suite, 0);
-    ck_assert_int_lt(tk_ms() - began, 5000);
     ck_assert_str_eq(LIST(0), "10.0.0.1/");
     ck_assert(rk_metric(&suite, 0, "tars_registry_stale") == 1);
     OK(keep(0, "10.0.0.1", "inactive"));
     ck_assert_str_eq(LIST(0), "/10.0.0.1");
     rk_start_store(&suite);
     ck_assert(tk_eventually(rk_metric(&suite, 0, "tars_registry_stale") == 0, RK_WAIT_MS));
-    BECOMES(0, "/10.0.0.1", 3000);
+    BECOMES(0, "/10.0.0.1", RK_WAIT_MS);
     OK(start(0, "10.0.0.2", 80, "active"));
     ck_assert_str_eq(LIST(0), "10.0.0.2/10.0.0.1");
 }
@@ -399,12 +417,11 @@ START_TEST(without_the_store_lookups_and_reports_go_on_and_registrations_fail_in
     OK(keep(0, "10.0.0.1", "active"));
     ck_assert_str_eq(LIST(0), "10.0.0.1/");
     for (int k = 0; k < 2; k++) {
-        int64_t began = tk_ms();
         struct k8stars_on_startup_req req = rk_startup_of(&suite, "10.0.0.2", 80);
         struct tars_call_options options = {.timeout_ms = 1000};
+        /* It has the reason: the answer came before the caller's own time was up. */
         FAILS(k8stars_tarsregistry_on_startup_with(suite.at[0].registry, &options, &req),
               "not stored");
-        ck_assert_int_lt(tk_ms() - began, 1000);
         tk_sleep(1000);
     }
     FAILS(leave(0, "10.0.0.1"), "not stored");
@@ -417,9 +434,19 @@ START_TEST(without_the_store_lookups_and_reports_go_on_and_registrations_fail_in
     rk_start_store(&suite);
     ck_assert(tk_eventually(start(0, "10.0.0.2", 80, "active").error == 0, RK_WAIT_MS));
     OK(keep(0, "10.0.0.1", "active"));
-    BECOMES(0, "10.0.0.1,10.0.0.2/", 3000);
+    BECOMES(0, "10.0.0.1,10.0.0.2/", RK_WAIT_MS);
 }
 END_TEST
+
+static bool state_is_stored(const char *state)
+{
+    char *text = NULL;
+    int status = rk_document(&suite, "GET", "state", "_doc", "App%7CServer%7C10.0.0.1", NULL,
+                             &text);
+    bool stored = status == 200 && strstr(text, tk_text("\"present_state\":\"%s\"", state));
+    free(text);
+    return stored;
+}
 
 START_TEST(state_reported_without_the_store_is_stored_when_it_is_back)
 {
@@ -427,13 +454,7 @@ START_TEST(state_reported_without_the_store_is_stored_when_it_is_back)
     tk_kill(suite.store);
     OK(keep(0, "10.0.0.1", "inactive"));
     rk_start_store(&suite);
-    ck_assert(tk_eventually(rk_metric(&suite, 0, "tars_registry_store_up") == 1, RK_WAIT_MS));
-    tk_sleep(1500);
-    char *text = NULL;
-    ck_assert_int_eq(
-        rk_document(&suite, "GET", "state", "_doc", "App%7CServer%7C10.0.0.1", NULL, &text), 200);
-    ck_assert_msg(strstr(text, "\"present_state\":\"inactive\""), "%s", text);
-    free(text);
+    ck_assert(tk_eventually(state_is_stored("inactive"), RK_WAIT_MS));
 }
 END_TEST
 
@@ -451,11 +472,11 @@ START_TEST(change_through_one_registry_is_seen_by_the_other)
 {
     start_second();
     OK(start(0, "10.0.0.1", 80, "active"));
-    BECOMES(1, "10.0.0.1/", 4000);
+    BECOMES(1, "10.0.0.1/", RK_WAIT_MS);
     OK(keep(1, "10.0.0.1", "inactive"));
-    BECOMES(0, "/10.0.0.1", 4000);
+    BECOMES(0, "/10.0.0.1", RK_WAIT_MS);
     OK(leave(0, "10.0.0.1"));
-    BECOMES(1, "/", 4000);
+    BECOMES(1, "/", RK_WAIT_MS);
 }
 END_TEST
 
@@ -463,13 +484,8 @@ START_TEST(instance_that_changes_its_registry_is_not_expired_by_the_first)
 {
     start_second();
     OK(start(0, "10.0.0.1", 80, "active"));
-    BECOMES(1, "10.0.0.1/", 4000);
-    for (int k = 0; k < 20; k++) {
-        tk_sleep(300);
-        OK(keep(1, "10.0.0.1", "active"));
-        ck_assert_str_eq(LIST(0), "10.0.0.1/");
-    }
-    ck_assert(rk_metric(&suite, 0, "tars_registry_expired_total") == 0);
+    BECOMES(1, "10.0.0.1/", RK_WAIT_MS);
+    expect_steady(1, 20);
 }
 END_TEST
 
@@ -477,9 +493,9 @@ START_TEST(instances_of_a_dead_registry_are_watched_by_the_other)
 {
     start_second();
     OK(start(0, "10.0.0.1", 80, "active"));
-    BECOMES(1, "10.0.0.1/", 4000);
+    BECOMES(1, "10.0.0.1/", RK_WAIT_MS);
     tk_kill(suite.at[0].process);
-    BECOMES(1, "/10.0.0.1", 12000);
+    BECOMES(1, "/10.0.0.1", RK_WAIT_MS);
 }
 END_TEST
 
@@ -487,14 +503,14 @@ START_TEST(registries_list_each_other_while_they_are_alive)
 {
     start_second();
     const char *both = "127.0.0.1,127.0.0.1/";
-    ck_assert(
-        tk_eventually(strcmp(rk_find(&suite, 0, "tars.tarsregistry.Registry"), both) == 0, 5000));
-    ck_assert(
-        tk_eventually(strcmp(rk_find(&suite, 1, "tars.tarsregistry.Registry"), both) == 0, 5000));
+    ck_assert(tk_eventually(strcmp(rk_find(&suite, 0, "tars.tarsregistry.Registry"), both) == 0,
+                            RK_WAIT_MS));
+    ck_assert(tk_eventually(strcmp(rk_find(&suite, 1, "tars.tarsregistry.Registry"), both) == 0,
+                            RK_WAIT_MS));
     tk_kill(suite.at[0].process);
     ck_assert(tk_eventually(
         strcmp(rk_find(&suite, 1, "tars.tarsregistry.Registry"), "127.0.0.1/127.0.0.1") == 0,
-        8000));
+        RK_WAIT_MS));
 }
 END_TEST
 
@@ -520,7 +536,7 @@ START_TEST(group_rules_written_to_the_store_count_within_seconds)
                         NULL),
             201);
     bool grouped = false;
-    for (int64_t end = tk_ms() + 5000; !grouped && tk_ms() < end; tk_sleep(50)) {
+    for (int64_t end = tk_ms() + RK_WAIT_MS; !grouped && tk_ms() < end; tk_sleep(50)) {
         struct tarsf_endpoint_f_list active, inactive;
         OK(tarsf_query_f_find_object_by_id_in_same_group(
             suite.at[0].query, tars_str("App.Server.Obj"), &active, &inactive, suite.arena));

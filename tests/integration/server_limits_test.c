@@ -245,7 +245,7 @@ START_TEST(unsent_bytes_over_the_limit_close_the_connection)
     q.body = sk_int_body(30000000);
     ck_assert(sk_send(fd, &q));
     ck_assert(
-        tk_eventually(sk_metric(server, "tars_connections_closed_slow_total", "") == 1, 3000));
+        tk_eventually(sk_metric(server, "tars_connections_closed_slow_total", "") == 1, 8000));
     expect_others_are_served();
     close(fd);
 }

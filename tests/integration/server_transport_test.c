@@ -258,7 +258,8 @@ static bool tls_answers(struct rpc_tls *tls, int count)
             at += len;
             count--;
         }
-        memmove(got, got + at, have - at);
+        if (at > 0) /* not for every record: the answer has hundreds of them */
+            memmove(got, got + at, have - at);
         have -= at;
     }
     free(got);
