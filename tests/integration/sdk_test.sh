@@ -34,10 +34,15 @@ read -ra libraries <<<"$(pkg-config --libs libevent libevent_pthreads openssl zl
 
 free_ports() { # free_ports N: that many different loopback ports that are free now
     python3 - "$1" <<'PYTHON'
-import socket, sys
-sockets = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in sockets:
-    s.bind(("127.0.0.1", 0))
+import random, socket, sys
+sockets = []  # below the ports of outgoing connections, which would take them
+while len(sockets) < int(sys.argv[1]):
+    s = socket.socket()
+    try:
+        s.bind(("127.0.0.1", random.randrange(10000, 32000)))
+        sockets.append(s)
+    except OSError:
+        s.close()
 print(*[s.getsockname()[1] for s in sockets])
 PYTHON
 }

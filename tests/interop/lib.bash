@@ -91,7 +91,8 @@ free_port() {
 }
 
 port_taken() {
-    grep -qi "$(printf ':%04X ' "$1")" /proc/net/tcp /proc/net/tcp6 /proc/net/udp 2>/dev/null
+    grep -qi "$(printf ':%04X ' "$1")" /proc/net/tcp /proc/net/tcp6 /proc/net/udp 2>/dev/null ||
+        grep -q "@tars-test-port-$1\$" /proc/net/unix # claimed by a C test, which may restart its server
 }
 
 # start NAME COMMAND...: runs it in the background, its output in $work/NAME.log, its process in $pid.
