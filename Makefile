@@ -164,7 +164,7 @@ unit: all $(filter $(BUILD)/tests/unit/%,$(TEST_BIN))
 
 # all C tests and those of the store under sanitizers: make sanitized SAN=address,undefined or
 # SAN=thread (then only the tests of what has threads)
-THREADED := integration/% $(addprefix unit/,client_% daemon_% es_% loop_% registry_% report_% server_%)
+THREADED := integration/% $(addprefix unit/,client_% daemon_% es_% loop_% registry_% report_% server_% spool_%)
 SANITIZED := $(if $(filter thread,$(SAN)),$(filter $(THREADED:%=$(BUILD)/tests/%),$(TEST_BIN)),$(TEST_BIN)) \
              $(sort $(wildcard tests/integration/store_*.sh))
 .PHONY: sanitized

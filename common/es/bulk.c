@@ -4,6 +4,7 @@
 #include "base/xmalloc.h"
 #include "es/client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct es_bulk {
@@ -34,18 +35,28 @@ size_t es_bulk_bytes(const struct es_bulk *bulk)
     return bulk->len;
 }
 
+/* Room for `len` bytes and the NUL behind them. */
+static char *more_room(struct es_bulk *bulk, size_t len)
+{
+    if (bulk->size - bulk->len < len + 1) {
+        bulk->size = (bulk->len + len + 1) * 2;
+        bulk->text = xrealloc(bulk->text, bulk->size);
+    }
+    return bulk->text + bulk->len;
+}
+
+static void add_text(struct es_bulk *bulk, const char *text, size_t len)
+{
+    memcpy(more_room(bulk, len), text, len);
+    bulk->len += len;
+    bulk->text[bulk->len] = '\0';
+}
+
 static void add_line(struct es_bulk *bulk, const cJSON *json)
 {
     char *line = cJSON_PrintUnformatted(json);
-    size_t len = strlen(line);
-    if (bulk->size - bulk->len < len + 2) {
-        bulk->size = (bulk->len + len + 2) * 2;
-        bulk->text = xrealloc(bulk->text, bulk->size);
-    }
-    memcpy(bulk->text + bulk->len, line, len);
-    bulk->len += len;
-    bulk->text[bulk->len++] = '\n';
-    bulk->text[bulk->len] = '\0';
+    add_text(bulk, line, strlen(line));
+    add_text(bulk, "\n", 1);
     cJSON_free(line);
 }
 
@@ -101,6 +112,49 @@ void es_bulk_delete(struct es_bulk *bulk, const char *index, const char *id,
                     const struct es_version *expected)
 {
     add_item(bulk, "delete", index, id, expected, NULL);
+}
+
+static void add_string(struct es_bulk *bulk, struct tars_str s)
+{
+    char *to = more_room(bulk, s.len * 6 + 2), *begin = to;
+    *to++ = '"';
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.at[i];
+        if (c < 0x20) {
+            to += sprintf(to, "\\u%04x", c);
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            *to++ = '\\';
+        *to++ = (char)c;
+    }
+    *to++ = '"';
+    bulk->len += (size_t)(to - begin);
+    bulk->text[bulk->len] = '\0';
+}
+
+static void add_word(struct es_bulk *bulk, const char *word)
+{
+    add_text(bulk, word, strlen(word));
+}
+
+void es_bulk_raw(struct es_bulk *bulk, const char *action, struct tars_str index,
+                 struct tars_str id, struct tars_str source)
+{
+    bool update = strcmp(action, "update") == 0;
+    add_word(bulk, "{\"");
+    add_word(bulk, action);
+    add_word(bulk, "\":{\"_index\":");
+    add_string(bulk, index);
+    add_word(bulk, ",\"_id\":");
+    add_string(bulk, id);
+    add_word(bulk, update ? ",\"retry_on_conflict\":3}}\n" : "}}\n");
+    bulk->count++;
+    if (strcmp(action, "delete") == 0)
+        return;
+    add_word(bulk, update ? "{\"doc\":" : "");
+    add_text(bulk, source.at, source.len);
+    add_word(bulk, update ? ",\"doc_as_upsert\":true}\n" : "\n");
 }
 
 /* ---- sending

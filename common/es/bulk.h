@@ -22,6 +22,12 @@ void es_bulk_update(struct es_bulk *bulk, const char *index, const char *id, con
 void es_bulk_delete(struct es_bulk *bulk, const char *index, const char *id,
                     const struct es_version *expected);
 
+/* As above with a source that is text already: one JSON object in one line, not looked at. `action`
+ * is "create", "index", "delete" (the source is left out) or "update" (an upsert of these fields).
+ */
+void es_bulk_raw(struct es_bulk *bulk, const char *action, struct tars_str index,
+                 struct tars_str id, struct tars_str source);
+
 size_t es_bulk_len(const struct es_bulk *bulk);
 size_t es_bulk_bytes(const struct es_bulk *bulk);
 

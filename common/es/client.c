@@ -109,13 +109,19 @@ static void end_call(struct es_call *call, struct es_result *result)
     client_release(client);
 }
 
-static void fail_call(struct es_call *call, enum es_status status, int http, const char *why)
+static void turn_away(struct es_call *call, enum es_status status, int http, int retry_after_ms,
+                      const char *why)
 {
-    struct es_result result = {.status = status, .http = http};
+    struct es_result result = {.status = status, .http = http, .retry_after_ms = retry_after_ms};
     tars_fail(&result.error, (int)status, "%s %s: %s", call->method, call->path ? call->path : "",
               why);
     client_problem(call->client, result.error.text);
     end_call(call, &result);
+}
+
+static void fail_call(struct es_call *call, enum es_status status, int http, const char *why)
+{
+    turn_away(call, status, http, 0, why);
 }
 
 /* ---- waiting
@@ -160,7 +166,7 @@ static void retry_later(struct es_call *call, int at_least_ms, enum es_status st
     wait = wait / 2 + client_random((unsigned)wait / 2 + 1);
     wait = wait < at_least_ms ? at_least_ms : wait;
     if (wait >= left_ms(call)) {
-        fail_call(call, status, http, why);
+        turn_away(call, status, http, at_least_ms, why);
         return;
     }
     client_problem(call->client, why);
