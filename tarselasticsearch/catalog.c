@@ -619,11 +619,32 @@ bool catalog_reload(struct catalog *c, struct db *db, struct tars_error *error)
     return (s && t) || tars_fail(error, 1, "reading the catalogue: %s", db_problem(db));
 }
 
+/* Files of version 0 do not say how often a document has a value. */
+static bool update_file(struct db *db)
+{
+    struct text sql = {0};
+    sqlite3_stmt *s = db_prepare(db, tars_str("PRAGMA user_version"));
+    bool old = s && sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int(s, 0) == 0;
+    if (s)
+        sqlite3_reset(s);
+    s = db_prepare(db, tars_str("SELECT name FROM sqlite_schema WHERE type='table' AND name "
+                                "GLOB 'm[0-9]*' AND sql NOT LIKE '%n INTEGER NOT NULL%'"));
+    while (old && s && sqlite3_step(s) == SQLITE_ROW)
+        text_addf(&sql, "ALTER TABLE %s ADD COLUMN n INTEGER NOT NULL DEFAULT 1;",
+                  (const char *)sqlite3_column_text(s, 0));
+    if (s)
+        sqlite3_reset(s);
+    text_adds(&sql, "PRAGMA user_version=1");
+    bool ok = s && (!old || db_exec(db, sql.at));
+    text_free(&sql);
+    return ok;
+}
+
 struct catalog *catalog_open(struct db *db, struct tars_error *error)
 {
     struct catalog *c = xcalloc(1, sizeof *c);
     pthread_rwlock_init(&c->lock, NULL);
-    if (!db_exec(db, schema))
+    if (!db_exec(db, schema) || !update_file(db))
         tars_fail(error, 1, "making the catalogue: %s", db_problem(db));
     else if (catalog_reload(c, db, error))
         return c;
@@ -740,11 +761,12 @@ static bool make_columns(struct db *db, struct index *index, const struct mappin
     mapping_each(index->mapping, make_column, &maker);
     if (maker.ok && maker.many) {
         long long id = (long long)index->id;
-        text_addf(&sql,
-                  "CREATE TABLE IF NOT EXISTS m%lld(field INTEGER, value, seq INTEGER, PRIMARY "
-                  "KEY(field,value,seq)) WITHOUT ROWID;"
-                  "CREATE INDEX IF NOT EXISTS y%lld ON m%lld(seq)",
-                  id, id, id);
+        text_addf(
+            &sql,
+            "CREATE TABLE IF NOT EXISTS m%lld(field INTEGER, value, seq INTEGER, n INTEGER NOT "
+            "NULL DEFAULT 1, PRIMARY KEY(field,value,seq)) WITHOUT ROWID;"
+            "CREATE INDEX IF NOT EXISTS y%lld ON m%lld(seq)",
+            id, id, id);
         maker.ok = db_exec(db, sql.at);
     }
     text_free(&sql);

@@ -163,3 +163,84 @@ bool date_parse(struct tars_str text, unsigned formats, bool last, int64_t *ms)
            ((formats & DATE_EPOCH_MILLIS) && parse_epoch(text, 1, ms)) ||
            ((formats & DATE_EPOCH_SECOND) && parse_epoch(text, 1000, ms));
 }
+
+/* ---- printing and rounding
+ * --------------------------------------------------------------------------------- */
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+static void civil_from_days(int64_t days, int64_t *y, int *m, int *d)
+{
+    days += 719468;
+    int64_t era = floor_div(days, 146097), day = days - era * 146097;
+    int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    int64_t rest = day - (365 * year + year / 4 - year / 100), part = (5 * rest + 2) / 153;
+    *d = (int)(rest - (153 * part + 2) / 5 + 1);
+    *m = (int)(part < 10 ? part + 3 : part - 9);
+    *y = year + era * 400 + (*m <= 2);
+}
+
+void date_print(int64_t ms, const char *format, struct text *to)
+{
+    int64_t y, days = floor_div(ms, 86400000), rest = ms - days * 86400000;
+    int m, d;
+    if (format && strncmp(format, "epoch_millis", 12) == 0) {
+        text_addf(to, "%lld", (long long)ms);
+        return;
+    }
+    if (format && strncmp(format, "epoch_second", 12) == 0) {
+        text_addf(to, "%lld", (long long)floor_div(ms, 1000));
+        if (ms % 1000)
+            text_addf(to, ".%03lld", (long long)(ms - floor_div(ms, 1000) * 1000));
+        return;
+    }
+    civil_from_days(days, &y, &m, &d);
+    text_addf(to, "%04lld-%02d-%02dT%02lld:%02lld:%02lld.%03lldZ", (long long)y, m, d,
+              (long long)(rest / 3600000), (long long)(rest / 60000 % 60),
+              (long long)(rest / 1000 % 60), (long long)(rest % 1000));
+}
+
+static int64_t floor_month(int64_t days, enum date_unit unit, int units)
+{
+    int64_t y;
+    int m, d, step = unit == DATE_YEAR ? 12 : unit == DATE_QUARTER ? 3 : 1;
+    civil_from_days(days, &y, &m, &d);
+    int64_t month = floor_div(y * 12 + m - 1, step) * step + (int64_t)units * step;
+    y = floor_div(month, 12);
+    return days_from_civil(y, (int)(month - y * 12) + 1, 1);
+}
+
+int64_t date_floor(int64_t ms, enum date_unit unit, int units, int64_t zone_ms)
+{
+    static const int64_t lengths[] = {1, 60000, 3600000, 86400000};
+    ms += zone_ms;
+    if (unit <= DATE_DAY)
+        return (floor_div(ms, lengths[unit]) + units) * lengths[unit] - zone_ms;
+    int64_t days = floor_div(ms, 86400000);
+    /* The first of January 1970 was a Thursday; weeks begin on Monday. */
+    days = unit == DATE_WEEK ? (floor_div(days + 3, 7) + units) * 7 - 3
+                             : floor_month(days, unit, units);
+    return days * 86400000 - zone_ms;
+}
+
+bool date_zone(struct tars_str text, int64_t *zone_ms)
+{
+    const char *at = text.at, *end = text.at + text.len;
+    int minutes = 0, hours;
+    *zone_ms = 0;
+    if (tars_str_is(text, "UTC") || tars_str_is(text, "GMT"))
+        return true;
+    if (text.len == 2 && (*at == '+' || *at == '-')) {
+        hours = at[1] - '0';
+        minutes = *at == '-' ? -hours * 60 : hours * 60;
+        *zone_ms = (int64_t)minutes * 60000;
+        return hours >= 0 && hours <= 9;
+    }
+    if (text.len == 0 || !read_zone(&at, end, &minutes) || at != end)
+        return false;
+    *zone_ms = (int64_t)minutes * 60000;
+    return true;
+}

@@ -348,8 +348,11 @@ static bool insert_many(struct db *db, const struct row *row, int column, int64_
     const struct cell *cell = &row->cells[column];
     struct extra first = {cell->first, cell->more};
     for (const struct extra *e = &first; e; e = e->next) {
-        sqlite3_stmt *s = prepare(db, "INSERT OR IGNORE INTO m$(field,value,seq) VALUES(?,?,?)",
-                                  row->index);
+        sqlite3_stmt *s = prepare(
+            db,
+            "INSERT INTO m$(field,value,seq,n) VALUES(?,?,?,1) ON CONFLICT DO "
+            "UPDATE SET n=n+1",
+            row->index);
         if (!s)
             return false;
         sqlite3_bind_int64(s, 1, column);

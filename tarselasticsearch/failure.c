@@ -41,6 +41,14 @@ void failure_print(const struct failure *f, struct text *to)
 
 void failure_print_body(const struct failure *f, struct text *to)
 {
+    if (f->reduce) {
+        text_adds(to, "{\"error\":{\"root_cause\":[],\"type\":\"search_phase_execution_exception\","
+                      "\"reason\":\"\",\"phase\":\"fetch\",\"grouped\":true,\"failed_shards\":[],"
+                      "\"caused_by\":");
+        failure_print(f, to);
+        text_addf(to, "},\"status\":%d}", f->status);
+        return;
+    }
     text_adds(to, "{\"error\":{\"root_cause\":[");
     failure_print(f, to);
     text_adds(to, "],");

@@ -9,6 +9,7 @@ struct failure {
     int status;       /* HTTP; 0: no failure */
     const char *type; /* "index_not_found_exception"; a constant */
     bool shard;       /* happened while searching: told as search_phase_execution_exception */
+    bool reduce;      /* happened while the shards' answers were put together */
     char index[256];  /* the index it is about, or empty */
     char uuid[24];
     char reason[768];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "search.h"
 
+#include "aggs.h"
 #include "base/clock.h"
 #include "base/xmalloc.h"
 #include "query.h"
@@ -25,6 +26,7 @@ struct sort {
 struct request {
     const struct index_list *indices;
     const struct json *query, *after;
+    struct aggs *aggs;
     struct sort sorts[SEARCH_MAX_SORTS];
     size_t sort_count;
     bool sorted;                     /* by the caller's wish: hits show their keys */
@@ -155,6 +157,17 @@ static bool read_total(struct request *r, const struct json *value)
     return read_count(r, value, "track_total_hits", &r->total_limit);
 }
 
+static bool read_aggs(struct request *r, const struct json *p)
+{
+    if (r->aggs)
+        return refuse(r, "parsing_exception", "Found two aggregation definitions");
+    r->aggs = aggs_parse(p, r->arena, r->failure);
+    if (!r->aggs && r->failure->shard)
+        snprintf(r->failure->index, sizeof r->failure->index, "%s",
+                 r->indices->len ? r->indices->at[0]->name : "_all");
+    return r->aggs != NULL;
+}
+
 static bool read_part(struct request *r, const struct json *p)
 {
     int64_t ignored;
@@ -165,6 +178,8 @@ static bool read_part(struct request *r, const struct json *p)
     }
     if (tars_str_is(p->name, "sort"))
         return read_sort(r, p);
+    if (tars_str_is(p->name, "aggs") || tars_str_is(p->name, "aggregations"))
+        return read_aggs(r, p);
     if (tars_str_is(p->name, "from"))
         return r->from >= 0 || read_count(r, p, "from", &r->from);
     if (tars_str_is(p->name, "size"))
@@ -647,7 +662,7 @@ static void add_tail(double best, bool any, const struct text *hits, struct text
 static bool run(struct request *r, struct db *db, struct query *q, struct text *to)
 {
     struct page page;
-    struct text hits = {0};
+    struct text hits = {0}, found = {0};
     int64_t total = 0;
     double best = 0;
     bool any = false, ended;
@@ -662,16 +677,20 @@ static bool run(struct request *r, struct db *db, struct query *q, struct text *
     bool ok = add_hits(db, &page, s, r->from, r->size, &hits, &best, &any, &ended);
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
+    if (!ok)
+        sql_failure(r, db);
+    ok = ok && (!r->aggs || aggs_run(r->aggs, db, r->indices, r->query, &found));
     if (ok) {
         text_adds(to, "{");
         add_head(r, total, to);
         add_tail(best, any, &hits, to);
+        text_adds(to, r->aggs ? ",\"aggregations\":" : "");
+        text_add(to, found.at, found.len);
         text_adds(to, "}");
-    } else {
-        sql_failure(r, db);
     }
     page_free(&page);
     text_free(&hits);
+    text_free(&found);
     return ok;
 }
 
@@ -763,6 +782,9 @@ struct scroll *scroll_new(const char *path, const struct search *search, const c
     bool ok = read_request(r, search, failure);
     r->total_limit = -1;
     snprintf(s->id, sizeof s->id, "%s", id);
+    if (ok && r->aggs)
+        ok = refuse(r, "illegal_argument_exception",
+                    "aggregations are not answered in a scroll by this store");
     if (ok && (r->after || r->from))
         ok = refuse(r, "action_request_validation_exception",
                     "Validation Failed: 1: using [from] or [search_after] is not allowed in a "
