@@ -3,6 +3,7 @@
 
 #include "base/map.h"
 #include "base/xmalloc.h"
+#include "wildcard.h"
 
 #include <stdlib.h>
 
@@ -29,7 +30,7 @@ struct db *db_open(const char *path, bool writer, struct tars_error *error)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
     db->statements = map_new(free_statement);
     if (sqlite3_open_v2(path, &db->sql, flags, NULL) != SQLITE_OK ||
-        sqlite3_busy_timeout(db->sql, 5000) != SQLITE_OK ||
+        sqlite3_busy_timeout(db->sql, 5000) != SQLITE_OK || !wildcard_install(db->sql) ||
         !db_exec(db, writer ? writer_setup : reader_setup)) {
         tars_fail(error, 1, "opening %s: %s", path, db_problem(db));
         db_close(db);

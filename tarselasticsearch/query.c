@@ -2,6 +2,8 @@
 #include "query.h"
 
 #include "base/xmalloc.h"
+#include "date.h"
+#include "wildcard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,10 @@ struct compiler {
 };
 
 static bool compile(struct compiler *c, const struct json *json);
+static bool escape(struct compiler *c, struct tars_str text, bool more, struct tars_str *pattern);
+static bool add_pattern(struct compiler *c, struct tars_str path, const char *query,
+                        struct tars_str pattern, bool fold);
+static bool folds(const struct json *json);
 
 void query_free(struct query *q)
 {
@@ -75,6 +81,7 @@ struct condition {
     size_t count;
     const char *operations[2]; /* ">=", "<="; for a list "IN" */
     bool list;
+    const char *function; /* of the column and the one value */
 };
 
 static void add_condition(struct query *q, const char *column, const struct condition *cond)
@@ -89,7 +96,10 @@ static void add_condition(struct query *q, const char *column, const struct cond
         return;
     }
     for (size_t i = 0; i < cond->count; i++) {
-        text_addf(&q->sql, "%s%s%s?", i ? " AND " : "", column, cond->operations[i]);
+        if (cond->function)
+            text_addf(&q->sql, "%s(%s,?)", cond->function, column);
+        else
+            text_addf(&q->sql, "%s%s%s?", i ? " AND " : "", column, cond->operations[i]);
         query_add_value(q, &cond->values[i]);
     }
 }
@@ -151,7 +161,7 @@ static bool equal_to(struct compiler *c, const struct field *f, const struct jso
     if (!to_value(c, f, json, false, &v[0]) || !to_value(c, f, json, true, &v[1]))
         return false;
     bool span = f->type == FIELD_DATE && v[0].i != v[1].i;
-    struct condition cond = {v, span ? 2 : 1, {span ? ">=" : "=", "<="}, false};
+    struct condition cond = {v, span ? 2 : 1, {span ? ">=" : "=", "<="}, false, NULL};
     return add_field(c, f, &cond);
 }
 
@@ -183,7 +193,8 @@ static bool field_and_value(struct compiler *c, const struct json *json, const c
         return true;
     for (const struct json *p = json->child->child; p; p = p->next)
         if (!tars_str_is(p->name, key) && !tars_str_is(p->name, "boost") &&
-            !tars_str_is(p->name, "_name"))
+            !tars_str_is(p->name, "_name") &&
+            !(tars_str_is(p->name, "case_insensitive") && strcmp(query, "match") != 0))
             return parse_failure(c, "[%s] query does not support [%" TARS_STR_FMT "]", query,
                                  TARS_STR_ARG(p->name));
     *value = json_get(json->child, key);
@@ -217,6 +228,11 @@ static bool compile_term(struct compiler *c, const struct json *json)
         list.child = list.last = &one;
         return id_in(c, &list);
     }
+    if (folds(json)) {
+        struct tars_str pattern;
+        return escape(c, value->text, false, &pattern) &&
+               add_pattern(c, json->child->name, "term", pattern, true);
+    }
     const struct field *f = searchable(c, json->child->name, &refused);
     return f ? equal_to(c, f, value) : !refused && match_nothing(c);
 }
@@ -236,7 +252,7 @@ static bool dates_in(struct compiler *c, const struct field *f, const struct jso
 static bool values_in(struct compiler *c, const struct field *f, const struct json *values)
 {
     struct value *list = xcalloc(values->count + 1, sizeof *list);
-    struct condition cond = {list, 0, {NULL, NULL}, true};
+    struct condition cond = {list, 0, {NULL, NULL}, true, NULL};
     bool ok = true;
     for (const struct json *v = values->child; v && ok; v = v->next)
         ok = to_value(c, f, v, false, &list[cond.count++]);
@@ -276,6 +292,34 @@ static bool compile_terms(struct compiler *c, const struct json *json)
     return f->type == FIELD_DATE ? dates_in(c, f, values) : values_in(c, f, values);
 }
 
+/* "time_zone" and "format", which only dates have. */
+static bool read_range_options(struct compiler *c, const struct json *json, struct field *date,
+                               int64_t *zone_ms)
+{
+    const struct json *zone = json_get(json, "time_zone"), *format = json_get(json, "format");
+    if (zone && (zone->type != JSON_STRING || !date_zone(zone->text, zone_ms)))
+        return parse_failure(c,
+                             "[range] time_zone: this store knows UTC and offsets such as "
+                             "\"+08:00\", not [%" TARS_STR_FMT "]",
+                             TARS_STR_ARG(zone->text));
+    if (!format)
+        return true;
+    date->formats = format->type == JSON_STRING ? date_formats(format->text) : 0;
+    return date->formats ||
+           failure_set(c->q->failure, 400, "illegal_argument_exception",
+                       "Invalid format: [%" TARS_STR_FMT "]: not known to this store",
+                       TARS_STR_ARG(format->text));
+}
+
+static bool range_value(struct compiler *c, const struct field *f, const struct json *json, bool up,
+                        int64_t zone_ms, struct value *v)
+{
+    char why[128];
+    if (f->type != FIELD_DATE)
+        return to_value(c, f, json, up, v);
+    return value_date(f, json, up, zone_ms, v, why) || shard_failure(c, "%s", why);
+}
+
 static bool compile_range(struct compiler *c, const struct json *json)
 {
     static const struct {
@@ -286,17 +330,22 @@ static bool compile_range(struct compiler *c, const struct json *json)
                   {"lte", "<=", false, true},
                   {"lt", "<", false, false}};
     struct value v[2];
-    struct condition cond = {v, 0, {NULL, NULL}, false};
+    struct condition cond = {v, 0, {NULL, NULL}, false, NULL};
     bool refused, seen[2] = {false, false};
     if (json->type != JSON_OBJECT || json->count != 1 || json->child->type != JSON_OBJECT)
         return parse_failure(
             c, "[range] query malformed, exactly one field with an object of bounds was expected");
     const struct field *f = searchable(c, json->child->name, &refused);
+    struct field date = f ? *f : (struct field){0};
+    int64_t zone_ms = 0;
+    if (!read_range_options(c, json->child, &date, &zone_ms))
+        return false;
     for (const struct json *p = json->child->child; p; p = p->next) {
         size_t i = 0;
         while (i < 4 && !tars_str_is(p->name, bounds[i].name))
             i++;
-        if (i == 4 && tars_str_is(p->name, "boost"))
+        if (i == 4 && (tars_str_is(p->name, "boost") || tars_str_is(p->name, "time_zone") ||
+                       tars_str_is(p->name, "format")))
             continue;
         if (i == 4)
             return parse_failure(c, "[range] query does not support [%" TARS_STR_FMT "]",
@@ -307,7 +356,7 @@ static bool compile_range(struct compiler *c, const struct json *json)
             return parse_failure(c, "[range] query: two %s bounds",
                                  bounds[i].low ? "lower" : "upper");
         seen[bounds[i].low] = true;
-        if (f && !to_value(c, f, p, bounds[i].up, &v[cond.count]))
+        if (f && !range_value(c, &date, p, bounds[i].up, zone_ms, &v[cond.count]))
             return false;
         cond.operations[cond.count++] = bounds[i].operation;
     }
@@ -316,7 +365,7 @@ static bool compile_range(struct compiler *c, const struct json *json)
     if (cond.count)
         return add_field(c, f, &cond);
     static const struct value none = {0};
-    cond = (struct condition){&none, 1, {" IS NOT ", NULL}, false};
+    cond = (struct condition){&none, 1, {" IS NOT ", NULL}, false, NULL};
     return add_field(c, f, &cond);
 }
 
@@ -373,6 +422,11 @@ static bool compile_prefix(struct compiler *c, const struct json *json)
         return false;
     if (value->type != JSON_STRING)
         return parse_failure(c, "[prefix] query needs a text");
+    if (folds(json)) {
+        struct tars_str pattern;
+        return escape(c, value->text, true, &pattern) &&
+               add_pattern(c, json->child->name, "prefix", pattern, true);
+    }
     const struct field *f = searchable(c, json->child->name, &refused);
     if (!f)
         return !refused && match_nothing(c);
@@ -382,7 +436,7 @@ static bool compile_prefix(struct compiler *c, const struct json *json)
                              "not on [%s] which is of type [%s]",
                              f->path, field_type_name(f->type));
     struct value v[2] = {{.kind = VALUE_TEXT, .s = value->text}, {.kind = VALUE_TEXT}};
-    struct condition cond = {v, value->text.len ? 2 : 1, {">=", "<"}, false};
+    struct condition cond = {v, value->text.len ? 2 : 1, {">=", "<"}, false, NULL};
     if (value->text.len) {
         char *high = tars_arena_alloc(c->q->arena, value->text.len);
         if (!high)
@@ -392,6 +446,95 @@ static bool compile_prefix(struct compiler *c, const struct json *json)
         v[1].s = tars_str_n(high, value->text.len);
     }
     return add_field(c, f, &cond);
+}
+
+/* The text as a pattern that matches only itself, and with `more` what begins with it. */
+static bool escape(struct compiler *c, struct tars_str text, bool more, struct tars_str *pattern)
+{
+    char *at = tars_arena_alloc(c->q->arena, text.len * 2 + 2), *to = at;
+    if (!at)
+        return parse_failure(c, "the text is too large");
+    for (size_t i = 0; i < text.len; i++) {
+        if (strchr("*?\\", text.at[i]) && text.at[i])
+            *to++ = '\\';
+        *to++ = text.at[i];
+    }
+    if (more)
+        *to++ = '*';
+    *pattern = tars_str_n(at, (size_t)(to - at));
+    return true;
+}
+
+static bool add_pattern(struct compiler *c, struct tars_str path, const char *query,
+                        struct tars_str pattern, bool fold)
+{
+    bool refused;
+    const struct field *f = searchable(c, path, &refused);
+    if (!f)
+        return !refused && match_nothing(c);
+    if (f->type != FIELD_KEYWORD)
+        return shard_failure(c,
+                             "Can only use %s queries on keyword, text and wildcard fields - not "
+                             "on [%s] which is of type [%s]",
+                             query, f->path, field_type_name(f->type));
+    if (pattern.len > WILDCARD_MAX)
+        return shard_failure(c, "[%s]: the pattern is longer than %d bytes", query, WILDCARD_MAX);
+    struct value v = {.kind = VALUE_TEXT, .s = pattern};
+    struct condition cond = {&v, 1, {NULL, NULL}, false, fold ? "wildi" : "wild"};
+    return add_field(c, f, &cond);
+}
+
+/* {"field": {…, "case_insensitive": true}} */
+static bool folds(const struct json *json)
+{
+    bool ok = true;
+    const struct json *flag = json->child ? json_get(json->child, "case_insensitive") : NULL;
+    return flag && json_as_bool(flag, &ok) && ok;
+}
+
+static bool compile_wildcard(struct compiler *c, const struct json *json)
+{
+    const struct json *value = NULL;
+    bool other = json->child && json_get(json->child, "wildcard");
+    if (!field_and_value(c, json, "wildcard", other ? "wildcard" : "value", &value) || !value)
+        return false;
+    if (value->type != JSON_STRING)
+        return parse_failure(c, "[wildcard] query needs a text");
+    return add_pattern(c, json->child->name, "wildcard", value->text, folds(json));
+}
+
+static bool compile_match_none(struct compiler *c, const struct json *json)
+{
+    for (const struct json *p = json->child; p; p = p->next)
+        if (!tars_str_is(p->name, "boost"))
+            return parse_failure(c, "[match_none] unknown field [%" TARS_STR_FMT "]",
+                                 TARS_STR_ARG(p->name));
+    return match_nothing(c);
+}
+
+static bool compile_constant_score(struct compiler *c, const struct json *json)
+{
+    const struct json *filter = json_get(json, "filter");
+    for (const struct json *p = json->child; p; p = p->next)
+        if (!tars_str_is(p->name, "filter") && !tars_str_is(p->name, "boost"))
+            return parse_failure(c, "[constant_score] query does not support [%" TARS_STR_FMT "]",
+                                 TARS_STR_ARG(p->name));
+    if (!filter)
+        return parse_failure(c, "[constant_score] requires a 'filter' element");
+    return compile(c, filter);
+}
+
+/* On fields that are not analysed a match is a term. */
+static bool compile_match(struct compiler *c, const struct json *json)
+{
+    const struct json *value = NULL;
+    bool refused;
+    if (!field_and_value(c, json, "match", "query", &value) || !value)
+        return false;
+    if (value->type < JSON_FALSE || value->type > JSON_STRING)
+        return parse_failure(c, "[match] unknown token in [query]");
+    const struct field *f = searchable(c, json->child->name, &refused);
+    return f ? equal_to(c, f, value) : !refused && match_nothing(c);
 }
 
 /* All clauses under one name (an object or an array of them) with `between`. */
@@ -435,6 +578,25 @@ static bool compile_should(struct compiler *c, const struct json *should, int64_
     return true;
 }
 
+/* "2", "-1", "75%", "-25%" of the clauses. */
+static bool read_least(struct compiler *c, const struct json *json, int64_t clauses, int64_t *least)
+{
+    struct json number = *json;
+    bool percent = json->type == JSON_STRING && json->text.len &&
+                   json->text.at[json->text.len - 1] == '%';
+    number.text.len -= percent;
+    if (!json_as_int(&number, least) || *least < -100000 || *least > 100000)
+        return failure_set(c->q->failure, 400, "illegal_argument_exception",
+                           "[minimum_should_match] is only known as a number or a share such as "
+                           "\"75%%\"");
+    if (percent)
+        *least = *least * clauses / 100;
+    if (*least < 0)
+        *least += clauses;
+    *least = *least < 0 ? 0 : *least;
+    return true;
+}
+
 static bool compile_bool(struct compiler *c, const struct json *json)
 {
     static const char *const known[] = {
@@ -454,9 +616,11 @@ static bool compile_bool(struct compiler *c, const struct json *json)
     }
     bool required = clause_count(parts[0]) + clause_count(parts[1]) > 0;
     int64_t least = clause_count(parts[2]) > 0 && !required;
-    if (parts[4] && (!json_as_int(parts[4], &least) || least < 0))
-        return failure_set(c->q->failure, 400, "illegal_argument_exception",
-                           "[minimum_should_match] is only known as a number from 0 on");
+    if (parts[4] && !read_least(c, parts[4], (int64_t)clause_count(parts[2]), &least))
+        return false;
+    /* Where nothing is required, one of the optional clauses is. */
+    if (least == 0 && !required && clause_count(parts[2]))
+        least = 1;
     text_adds(&c->q->sql, "(");
     if (!add_clauses(c, parts[0], "", "", " AND ", &first) ||
         !add_clauses(c, parts[1], "", "", " AND ", &first) ||
@@ -480,9 +644,18 @@ static const struct {
     const char *name;
     bool (*compile)(struct compiler *, const struct json *);
 } queries[] = {
-    {"match_all", compile_match_all}, {"term", compile_term},     {"terms", compile_terms},
-    {"range", compile_range},         {"exists", compile_exists}, {"ids", compile_ids},
-    {"prefix", compile_prefix},       {"bool", compile_bool},
+    {"match_all", compile_match_all},
+    {"term", compile_term},
+    {"terms", compile_terms},
+    {"range", compile_range},
+    {"exists", compile_exists},
+    {"ids", compile_ids},
+    {"prefix", compile_prefix},
+    {"bool", compile_bool},
+    {"wildcard", compile_wildcard},
+    {"match_none", compile_match_none},
+    {"constant_score", compile_constant_score},
+    {"match", compile_match},
 };
 
 static bool compile(struct compiler *c, const struct json *json)

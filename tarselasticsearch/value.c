@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "value.h"
 
-#include "date.h"
+#include "base/clock.h"
+#include "date_math.h"
 
 #include <errno.h>
 #include <math.h>
@@ -168,6 +169,15 @@ static bool query_integer(const struct json *json, struct value *v, char why[128
     return read_double(json, &v->r) || bad(why, json);
 }
 
+bool value_date(const struct field *f, const struct json *json, bool up, int64_t zone_ms,
+                struct value *v, char why[128])
+{
+    *v = (struct value){.kind = VALUE_INT};
+    return ((json->type == JSON_STRING || json->type == JSON_NUMBER) &&
+            date_math(json->text, f->formats, up, zone_ms, clock_wall_ms(), &v->i)) ||
+           index_date(f, json, up, v, why);
+}
+
 bool value_query(const struct field *f, const struct json *json, bool up, struct value *v,
                  char why[128])
 {
@@ -189,7 +199,7 @@ bool value_query(const struct field *f, const struct json *json, bool up, struct
                  json->text.at ? json->text.at : "");
         return false;
     case FIELD_DATE:
-        return index_date(f, json, up, v, why);
+        return value_date(f, json, up, 0, v, why);
     case FIELD_DOUBLE:
     case FIELD_FLOAT:
         return index_real(f, json, v, why);

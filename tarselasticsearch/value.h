@@ -25,6 +25,9 @@ bool value_index(const struct field *f, const struct json *json, struct value *v
  * fields a fraction or a number out of range stays VALUE_REAL, which compares as it should. */
 bool value_query(const struct field *f, const struct json *json, bool up, struct value *v,
                  char why[128]);
+/* A date as queries write it, with date maths, in a zone that is `zone_ms` ahead of UTC. */
+bool value_date(const struct field *f, const struct json *json, bool up, int64_t zone_ms,
+                struct value *v, char why[128]);
 
 void value_bind(sqlite3_stmt *statement, int at, const struct value *v);
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the embedded store reads from strangers: the first line of the input is the target of a
- * request, the rest its body, taken as JSON, as a query over a small mapping, and as a mapping.
+ * request, the rest its body, taken as JSON, as a query over a small mapping, as a mapping, and as
+ * a search with its aggregations over a few documents.
  */
 #include "base/xmalloc.h"
+#include "tarselasticsearch/document.h"
 #include "tarselasticsearch/query.h"
 #include "tarselasticsearch/request.h"
+#include "tarselasticsearch/search.h"
 
 #include <stdlib.h>
 
@@ -47,6 +50,59 @@ static void read_mapping(const struct json *json)
     mapping_free(mapping);
 }
 
+static const char *const documents[] = {
+    "{\"k\":\"red\",\"n\":3,\"d\":1.5,\"b\":true,\"t\":\"2024-01-01T10:15:00Z\"}",
+    "{\"k\":[\"red\",\"blue\"],\"n\":[5,-5,5],\"t\":0}",
+    "{\"n\":9223372036854775807,\"d\":-1e300}",
+    "{}",
+};
+
+struct shelf {
+    struct db *db;
+    struct catalog *catalog;
+};
+
+/* An index with a few documents, made for the first input and kept for all. */
+static const struct shelf *shelf(void)
+{
+    static struct shelf s;
+    struct tars_arena *arena = tars_arena_new(16 << 20);
+    struct failure failure;
+    if (!s.db && (s.db = db_open(":memory:", true, NULL)) != NULL &&
+        (s.catalog = catalog_open(s.db, NULL)) != NULL) {
+        char *body = xasprintf("{\"mappings\":%s}", fields);
+        catalog_create(s.catalog, s.db, tars_str("x"), json_parse(tars_str(body), arena, NULL),
+                       &failure);
+        for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
+            struct doc_write write = {
+                .index = tars_str("x"), .body = tars_str(documents[i]), .if_seq_no = -1};
+            struct doc_result result;
+            bool must_grow;
+            doc_write(s.catalog, s.db, &write, true, &must_grow, arena, &result);
+        }
+        free(body);
+    }
+    tars_arena_free(arena);
+    return &s;
+}
+
+static void run_search(const struct json *json)
+{
+    const struct shelf *s = shelf();
+    struct tars_arena *arena = tars_arena_new(16 << 20);
+    struct failure failure = {0};
+    struct index_list list;
+    struct text answer = {0};
+    if (catalog_resolve(s->catalog, tars_str("x"), true, true, &list, &failure)) {
+        struct search search = {
+            .indices = &list, .body = json, .from = -1, .size = -1, .arena = arena};
+        search_run(s->db, &search, &answer, &failure);
+        index_list_free(&list);
+    }
+    text_free(&answer);
+    tars_arena_free(arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data, *line = size ? memchr(text, '\n', size) : NULL;
@@ -60,6 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (json) {
         compile_query(json, arena);
         read_mapping(json);
+        run_search(json);
     }
     tars_arena_free(arena);
     return 0;

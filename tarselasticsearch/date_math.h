@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Dates as queries write them: "now-1d/d", "2024-01-01||+1M/d", and plain ones. */
+#ifndef STORE_DATE_MATH_H
+#define STORE_DATE_MATH_H
+
+#include "date.h"
+
+/* `up`: what is left out or rounded away counts to its end. A date without a zone, and rounding,
+ * are in the zone that is `zone_ms` ahead of UTC. */
+bool date_math(struct tars_str text, unsigned formats, bool up, int64_t zone_ms, int64_t now_ms,
+               int64_t *ms);
+
+#endif
