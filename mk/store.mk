@@ -13,3 +13,7 @@ ifdef FUZZING
 $(BUILD)/tests/fuzz/store_request: $(filter-out $(OBJ)/tarselasticsearch/main.o,$(call objects,tarselasticsearch/*.c))
 $(OBJ)/tests/fuzz/store_request_fuzz.o: CPPFLAGS += -I. -Itarselasticsearch
 endif
+
+# Tests of the store's own files link them, without its main.
+STORE_TESTS := $(filter $(BUILD)/tests/unit/store_%,$(TEST_BIN))
+$(STORE_TESTS): $(filter-out %/main.o,$(call objects,tarselasticsearch/*.c))

@@ -19,16 +19,27 @@ static const char writer_setup[] = "PRAGMA page_size=4096;PRAGMA journal_mode=WA
                                    "PRAGMA journal_size_limit=16777216;PRAGMA temp_store=MEMORY;";
 static const char reader_setup[] = "PRAGMA query_only=1;PRAGMA cache_size=-1000;";
 
-static void free_statement(void *statement)
+/* Ends kept statements; those that are in the middle of their rows only with `busy_too`. */
+static void drop_statements(struct db *db, bool busy_too)
 {
-    sqlite3_finalize(statement);
+    struct map *kept = map_new(NULL);
+    struct tars_str sql;
+    void *statement;
+    for (size_t at = 0; map_next(db->statements, &at, &sql, &statement);) {
+        if (!busy_too && sqlite3_stmt_busy(statement))
+            map_put(kept, sql, statement);
+        else
+            sqlite3_finalize(statement);
+    }
+    map_free(db->statements);
+    db->statements = kept;
 }
 
 struct db *db_open(const char *path, bool writer, struct tars_error *error)
 {
     struct db *db = xcalloc(1, sizeof *db);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
-    db->statements = map_new(free_statement);
+    db->statements = map_new(NULL);
     if (sqlite3_open_v2(path, &db->sql, flags, NULL) != SQLITE_OK ||
         sqlite3_busy_timeout(db->sql, 5000) != SQLITE_OK || !wildcard_install(db->sql) ||
         !db_exec(db, writer ? writer_setup : reader_setup)) {
@@ -43,6 +54,7 @@ void db_close(struct db *db)
 {
     if (!db)
         return;
+    drop_statements(db, true);
     map_free(db->statements);
     sqlite3_close_v2(db->sql);
     free(db);
@@ -60,7 +72,7 @@ sqlite3_stmt *db_prepare(struct db *db, struct tars_str sql)
                            NULL) != SQLITE_OK)
         return NULL;
     if (map_len(db->statements) >= STATEMENTS_KEPT)
-        map_clear(db->statements);
+        drop_statements(db, false);
     map_put(db->statements, sql, statement);
     return statement;
 }
@@ -80,7 +92,7 @@ bool db_run(sqlite3_stmt *statement)
 
 void db_forget(struct db *db)
 {
-    map_clear(db->statements);
+    drop_statements(db, true);
 }
 
 const char *db_problem(const struct db *db)

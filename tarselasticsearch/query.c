@@ -298,10 +298,10 @@ static bool read_range_options(struct compiler *c, const struct json *json, stru
 {
     const struct json *zone = json_get(json, "time_zone"), *format = json_get(json, "format");
     if (zone && (zone->type != JSON_STRING || !date_zone(zone->text, zone_ms)))
-        return parse_failure(c,
-                             "[range] time_zone: this store knows UTC and offsets such as "
-                             "\"+08:00\", not [%" TARS_STR_FMT "]",
-                             TARS_STR_ARG(zone->text));
+        return failure_set(c->q->failure, 400, "illegal_argument_exception",
+                           "[range] time_zone: this store knows UTC and offsets such as "
+                           "\"+08:00\", not [%" TARS_STR_FMT "]",
+                           TARS_STR_ARG(zone->text));
     if (!format)
         return true;
     date->formats = format->type == JSON_STRING ? date_formats(format->text) : 0;
