@@ -408,7 +408,7 @@ static bool read_slots(struct aggs *all, sqlite3_stmt *s)
     return true;
 }
 
-static bool run_index(struct aggs *all, const struct json *query, char *states)
+static bool run_index(struct aggs *all, struct index *index, const struct json *query, char *states)
 {
     struct query q = {.arena = all->arena, .failure = all->failure};
     bool ok = select_slots(all, &q);
@@ -420,6 +420,7 @@ static bool run_index(struct aggs *all, const struct json *query, char *states)
         query_bind(&q, s);
         while (ok && (rc = sqlite3_step(s)) == SQLITE_ROW)
             ok = read_slots(all, s) && collect_list(all, all->top, states) && !all->failure->status;
+        query_note_scan(&q, index, s);
         sqlite3_reset(s);
         sqlite3_clear_bindings(s);
     }
@@ -478,7 +479,7 @@ bool aggs_run(struct aggs *all, struct db *db, const struct index_list *indices,
     all->db = db;
     for (size_t i = 0; ok && i < indices->len; i++) {
         all->index = indices->at[i];
-        ok = run_index(all, query, states);
+        ok = run_index(all, indices->at[i], query, states);
     }
     text_adds(to, "{");
     ok = ok && print_list(all, all->top, states, to);

@@ -595,6 +595,93 @@ static bool add_template(struct catalog *c, struct tars_str name, struct tars_st
     return true;
 }
 
+/* ---- indices on demand
+ * --------------------------------------------------------------------------------- */
+
+enum { INDICES_ON_DEMAND = 16, SAMPLE_ROWS = 10000, SAMPLE_DIFFERENT = 16 };
+
+struct column_search {
+    int column, indexed;
+    struct field *found;
+};
+
+static void find_column(void *user, struct field *f)
+{
+    struct column_search *s = user;
+    s->indexed += f->indexed && f->type != FIELD_DATE;
+    if (f->column == s->column)
+        s->found = f;
+}
+
+/* Few different values find too many documents for an index to be of use. */
+static bool is_selective(struct db *db, int64_t id, int column)
+{
+    struct text sql = {0};
+    text_addf(&sql, "SELECT count(DISTINCT f) FROM (SELECT f%d AS f FROM d%lld LIMIT %d)", column,
+              (long long)id, SAMPLE_ROWS);
+    sqlite3_stmt *s = db_prepare(db, text_str(&sql));
+    bool yes = s && sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int(s, 0) >= SAMPLE_DIFFERENT;
+    if (s)
+        sqlite3_reset(s);
+    text_free(&sql);
+    return yes;
+}
+
+static void build_index(struct catalog *c, struct db *db, struct index *index, int column)
+{
+    struct column_search search = {.column = column};
+    struct text sql = {0};
+    mapping_each(index->mapping, find_column, &search);
+    if (!search.found || search.found->indexed)
+        return;
+    if (search.indexed < INDICES_ON_DEMAND && is_selective(db, index->id, column)) {
+        text_addf(&sql, "CREATE INDEX IF NOT EXISTS x%lld_%d ON d%lld(f%d)", (long long)index->id,
+                  column, (long long)index->id, column);
+        if (!db_exec(db, sql.at))
+            log_error("store", "making an index on %s of %s: %s", search.found->path, index->name,
+                      db_problem(db));
+        else
+            log_info("store", "made an index on %s of %s, which searches asked for",
+                     search.found->path, index->name);
+    }
+    catalog_lock(c);
+    search.found->indexed = true;
+    catalog_unlock(c);
+    text_free(&sql);
+}
+
+bool catalog_build_wanted(struct catalog *c, struct db *db)
+{
+    bool any = false;
+    for (size_t i = 0; i < c->count; i++) {
+        int wanted = atomic_exchange(&c->indices[i]->wanted, 0);
+        if (wanted)
+            build_index(c, db, c->indices[i], wanted - 1);
+        any |= wanted != 0;
+    }
+    return any;
+}
+
+/* Marks the columns that have an index in the file. */
+static void find_indices(struct db *db, struct index *index)
+{
+    struct text sql = {0};
+    text_addf(&sql, "SELECT name FROM sqlite_schema WHERE type='index' AND name GLOB 'x%lld_*'",
+              (long long)index->id);
+    sqlite3_stmt *s = db_prepare(db, text_str(&sql));
+    while (s && sqlite3_step(s) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(s, 0),
+                   *at = name ? strchr(name, '_') : NULL;
+        struct column_search search = {.column = at ? (int)strtol(at + 1, NULL, 10) : -1};
+        mapping_each(index->mapping, find_column, &search);
+        if (search.found)
+            search.found->indexed = true;
+    }
+    if (s)
+        sqlite3_reset(s);
+    text_free(&sql);
+}
+
 bool catalog_reload(struct catalog *c, struct db *db, struct tars_error *error)
 {
     clear(c);
@@ -611,6 +698,8 @@ bool catalog_reload(struct catalog *c, struct db *db, struct tars_error *error)
     }
     if (s)
         sqlite3_reset(s);
+    for (size_t i = 0; i < c->count; i++)
+        find_indices(db, c->indices[i]);
     sqlite3_stmt *t = db_prepare(db, tars_str("SELECT name,body FROM templates"));
     while (t && sqlite3_step(t) == SQLITE_ROW)
         add_template(c, db_column_str(t, 0), db_column_str(t, 1));
@@ -746,6 +835,7 @@ static void make_column(void *user, struct field *f)
     text_addf(&sql, "ALTER TABLE d%lld ADD COLUMN f%d", (long long)m->id, f->column);
     m->ok = db_exec(m->db, sql.at);
     if (m->ok && f->type == FIELD_DATE && f->index) {
+        f->indexed = true;
         text_cut(&sql, 0);
         text_addf(&sql, "CREATE INDEX x%lld_%d ON d%lld(f%d)", (long long)m->id, f->column,
                   (long long)m->id, f->column);

@@ -10,6 +10,8 @@
 #include "db.h"
 #include "mapping.h"
 
+#include <stdatomic.h>
+
 struct alias {
     char *name;
     int is_write; /* 1, 0, or -1: not said */
@@ -28,6 +30,7 @@ struct index {
     int64_t created_ms;
     int64_t next_seq, term;
     bool seq_changed;
+    atomic_int wanted; /* the column that a search wished an index for, from 1 on */
     struct settings settings;
     struct mapping *mapping;
     struct alias *aliases;
@@ -98,6 +101,9 @@ bool catalog_set_mapping(struct catalog *c, struct db *db, struct index *index,
                          struct mapping *mapping);
 bool catalog_put_settings(struct catalog *c, struct db *db, struct index *index,
                           const struct json *body, struct failure *failure);
+/* Makes one index that searches wished for, in a transaction of its own; needs no lock. A column of
+ * few different values gets none. Whether there was a wish. */
+bool catalog_build_wanted(struct catalog *c, struct db *db);
 /* Writes the index's row; after aliases or sequence numbers changed. */
 bool catalog_save(struct db *db, struct index *index);
 void index_add_alias(struct index *index, struct tars_str name, int is_write);

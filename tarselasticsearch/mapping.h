@@ -33,6 +33,7 @@ struct field {
     enum dynamic dynamic;
     bool enabled, index, doc_values;
     bool many;            /* some document has several values: those lie in the side table */
+    bool indexed;         /* the column has an index, or is known to need none */
     int column;           /* -1: none */
     int64_t ignore_above; /* characters, -1: no limit */
     char *format;         /* of a date, as given, or NULL */

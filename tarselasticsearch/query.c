@@ -110,6 +110,9 @@ static bool add_field(struct compiler *c, const struct field *f, const struct co
     struct query *q = c->q;
     char column[24];
     snprintf(column, sizeof column, "d.f%d", f->column);
+    bool exact = cond->list || (cond->operations[0] && strcmp(cond->operations[0], "=") == 0);
+    if (!f->indexed && f->index && !cond->function && (exact || !q->wanted))
+        q->wanted = f->column + 1;
     text_adds(&q->sql, "(");
     add_condition(q, column, cond);
     if (f->many) {
@@ -750,6 +753,14 @@ bool query_score(struct query *q, const struct index *index, const struct json *
     text_cut(&q->sql, len);
     q->count = count;
     return score(&c, json);
+}
+
+void query_note_scan(const struct query *q, struct index *index, sqlite3_stmt *statement)
+{
+    enum { MANY_ROWS = 20000 };
+    int scanned = sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_FULLSCAN_STEP, 1);
+    if (q->wanted && scanned >= MANY_ROWS)
+        atomic_store(&index->wanted, q->wanted);
 }
 
 void query_add_key(struct query *q, const struct index *index, const struct field *f, bool largest)

@@ -15,6 +15,7 @@ struct query {
     size_t count, size;
     struct tars_arena *arena; /* the request's */
     struct failure *failure;
+    int wanted; /* the column, from 1 on, for which an index would help; 0: none */
 };
 
 enum { QUERY_MAX_DEPTH = 30, QUERY_MAX_CLAUSES = 500, QUERY_MAX_TERMS = 65536 };
@@ -28,6 +29,8 @@ void query_bind(const struct query *q, sqlite3_stmt *statement);
 bool query_where(struct query *q, const struct index *index, const struct json *json);
 /* Appends an expression for the score: how many scoring clauses match. */
 bool query_score(struct query *q, const struct index *index, const struct json *json);
+/* After a statement on `index` is through: wishes for an index when it had to look at many rows. */
+void query_note_scan(const struct query *q, struct index *index, sqlite3_stmt *statement);
 /* A field's value as a sort key: of several the smallest, or with `largest` the largest. */
 void query_add_key(struct query *q, const struct index *index, const struct field *f, bool largest);
 

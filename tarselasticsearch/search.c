@@ -463,6 +463,7 @@ static bool count_hits(struct request *r, struct db *db, int64_t limit, int64_t 
         else if (s && !ok)
             sql_failure(r, db);
         if (s) {
+            query_note_scan(&q, r->indices->at[i], s);
             sqlite3_reset(s);
             sqlite3_clear_bindings(s);
         }

@@ -164,6 +164,8 @@ static void *run_writer(void *arg)
         struct store_job *list = queue_take(&s->writes, BATCH_LIMIT, &closed);
         if (list)
             run_batch(&s->writer, list);
+        if (!closed)
+            catalog_build_wanted(s->catalog, s->writer.db);
     }
     return NULL;
 }
