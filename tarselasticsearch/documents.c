@@ -284,18 +284,6 @@ void rest_mget(struct store_context *c, struct request *r)
  * ------------------------------------------------------------------------------------------------------
  */
 
-static bool next_line(struct tars_str *rest, struct tars_str *line)
-{
-    const char *end = rest->len ? memchr(rest->at, '\n', rest->len) : NULL;
-    if (!end)
-        return false;
-    *line = tars_str_n(rest->at, (size_t)(end - rest->at));
-    *rest = tars_str_n(end + 1, rest->len - line->len - 1);
-    if (line->len && line->at[line->len - 1] == '\r')
-        line->len--;
-    return true;
-}
-
 static bool read_action_param(struct doc_write *w, const struct json *p, int line,
                               struct failure *f)
 {
@@ -354,7 +342,7 @@ static bool read_item(struct tars_str *rest, const struct request *r, struct tar
     struct tars_str text;
     struct tars_error error = {0};
     do {
-        if (!next_line(rest, &text))
+        if (!request_next_line(rest, &text))
             return false;
         ++*line;
     } while (text.len == 0);
@@ -368,7 +356,7 @@ static bool read_item(struct tars_str *rest, const struct request *r, struct tar
     if (w->action == DOC_DELETE)
         return true;
     ++*line;
-    return next_line(rest, &w->body) ||
+    return request_next_line(rest, &w->body) ||
            failure_set(f, 400, "illegal_argument_exception",
                        "Malformed bulk request: the last action has no document");
 }

@@ -59,6 +59,8 @@ bool request_int(const struct request *r, const char *name, int64_t fallback, in
 /* The body as JSON; NULL with a failure, also when it is empty and `needed`. */
 struct json *request_json(const struct request *r, struct tars_arena *arena, bool needed,
                           bool *failed, struct failure *failure);
+/* Takes one line, without its end, off `rest`; false when no whole one is left. */
+bool request_next_line(struct tars_str *rest, struct tars_str *line);
 /* Answers with the failure. */
 void request_fail(struct request *r, const struct failure *failure);
 /* {"acknowledged":true} */
@@ -75,7 +77,9 @@ route_run rest_get_mapping, rest_put_mapping, rest_get_settings, rest_put_settin
 route_run rest_get_alias, rest_put_alias, rest_delete_alias, rest_aliases;
 route_run rest_put_template, rest_get_template, rest_delete_template;
 route_run rest_get_doc, rest_get_source, rest_put_doc, rest_post_doc, rest_create_doc,
-    rest_update_doc, rest_delete_doc, rest_bulk, rest_mget;                    /* documents.c */
-route_run rest_search, rest_count, rest_scroll, rest_end_scroll, rest_refresh; /* searches.c */
+    rest_update_doc, rest_delete_doc, rest_bulk, rest_mget; /* documents.c */
+route_run rest_cat_count, rest_cat_aliases;                 /* cat.c */
+route_run rest_search, rest_msearch, rest_count, rest_scroll, rest_end_scroll,
+    rest_refresh; /* searches.c */
 
 #endif

@@ -8,8 +8,11 @@
 
 #define WRITE_PARAMS                                                                               \
     "refresh if_seq_no if_primary_term require_alias timeout wait_for_active_shards"
-#define NAME_PARAMS  "ignore_unavailable allow_no_indices expand_wildcards"
-#define ADMIN_PARAMS "timeout master_timeout wait_for_active_shards"
+#define NAME_PARAMS "ignore_unavailable allow_no_indices expand_wildcards"
+#define MSEARCH_PARAMS                                                                             \
+    "max_concurrent_searches max_concurrent_shard_requests pre_filter_shard_size search_type"
+#define FORCEMERGE_PARAMS NAME_PARAMS " max_num_segments only_expunge_deletes flush"
+#define ADMIN_PARAMS      "timeout master_timeout wait_for_active_shards"
 
 /* Fixed words go before placeholders: the first row that fits is taken. */
 static const struct route routes[] = {
@@ -20,6 +23,10 @@ static const struct route routes[] = {
     {"GET", "_cluster/health/{index}", false, rest_health, ADMIN_PARAMS " wait_for_status level"},
     {"GET", "_cat/indices", false, rest_cat_indices, "format h s v expand_wildcards"},
     {"GET", "_cat/indices/{index}", false, rest_cat_indices, "format h s v expand_wildcards"},
+    {"GET", "_cat/count", false, rest_cat_count, "format h v"},
+    {"GET", "_cat/count/{index}", false, rest_cat_count, "format h v"},
+    {"GET", "_cat/aliases", false, rest_cat_aliases, "format h v"},
+    {"GET", "_cat/aliases/{name}", false, rest_cat_aliases, "format h v"},
     {"PUT", "_index_template/{name}", true, rest_put_template, "create master_timeout cause"},
     {"POST", "_index_template/{name}", true, rest_put_template, "create master_timeout cause"},
     {"GET", "_index_template/{name}", false, rest_get_template, "master_timeout local"},
@@ -58,6 +65,10 @@ static const struct route routes[] = {
     {"POST", "{index}/_search", false, rest_search,
      NAME_PARAMS " scroll size from track_total_hits seq_no_primary_term version request_cache "
                  "preference search_type"},
+    {"GET", "_msearch", false, rest_msearch, MSEARCH_PARAMS},
+    {"POST", "_msearch", false, rest_msearch, MSEARCH_PARAMS},
+    {"GET", "{index}/_msearch", false, rest_msearch, MSEARCH_PARAMS},
+    {"POST", "{index}/_msearch", false, rest_msearch, MSEARCH_PARAMS},
     {"GET", "_count", false, rest_count, NAME_PARAMS},
     {"POST", "_count", false, rest_count, NAME_PARAMS},
     {"GET", "{index}/_count", false, rest_count, NAME_PARAMS},
@@ -66,6 +77,12 @@ static const struct route routes[] = {
     {"GET", "_refresh", false, rest_refresh, NAME_PARAMS},
     {"POST", "{index}/_refresh", false, rest_refresh, NAME_PARAMS},
     {"GET", "{index}/_refresh", false, rest_refresh, NAME_PARAMS},
+    {"POST", "_flush", false, rest_refresh, NAME_PARAMS " force wait_if_ongoing"},
+    {"GET", "_flush", false, rest_refresh, NAME_PARAMS " force wait_if_ongoing"},
+    {"POST", "{index}/_flush", false, rest_refresh, NAME_PARAMS " force wait_if_ongoing"},
+    {"GET", "{index}/_flush", false, rest_refresh, NAME_PARAMS " force wait_if_ongoing"},
+    {"POST", "_forcemerge", false, rest_refresh, FORCEMERGE_PARAMS},
+    {"POST", "{index}/_forcemerge", false, rest_refresh, FORCEMERGE_PARAMS},
     {"GET", "_mapping", false, rest_get_mapping, NAME_PARAMS " master_timeout"},
     {"GET", "{index}/_mapping", false, rest_get_mapping, NAME_PARAMS " master_timeout"},
     {"PUT", "{index}/_mapping", true, rest_put_mapping, NAME_PARAMS " " ADMIN_PARAMS},
@@ -88,7 +105,7 @@ static const struct route routes[] = {
 };
 enum { ROUTES = sizeof routes / sizeof *routes };
 
-static const char common_params[] = "pretty human error_trace";
+static const char common_params[] = "pretty human error_trace filter_path";
 
 /* ---- reading the target
  * ------------------------------------------------------------------------------ */
@@ -332,6 +349,18 @@ struct json *request_json(const struct request *r, struct tars_arena *arena, boo
     struct json *json = json_parse(r->body, arena, &error);
     *failed = !json && !failure_set(failure, 400, "x_content_parse_exception", "%s", error.text);
     return json;
+}
+
+bool request_next_line(struct tars_str *rest, struct tars_str *line)
+{
+    const char *end = rest->len ? memchr(rest->at, '\n', rest->len) : NULL;
+    if (!end)
+        return false;
+    *line = tars_str_n(rest->at, (size_t)(end - rest->at));
+    *rest = tars_str_n(end + 1, rest->len - line->len - 1);
+    if (line->len && line->at[line->len - 1] == '\r')
+        line->len--;
+    return true;
 }
 
 void request_fail(struct request *r, const struct failure *failure)

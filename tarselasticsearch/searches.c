@@ -120,6 +120,107 @@ void rest_search(struct store_context *c, struct request *r)
         request_fail(r, &f);
 }
 
+/* ---- many searches in one request
+ * ------------------------------------------------------------------------------- */
+
+enum { MSEARCH_MAX = 1000 };
+
+/* One search's head: its indices, and options that become parameters. */
+static bool read_head(const struct json *head, const struct request *all, struct request *one,
+                      struct failure *f)
+{
+    static const char *const options[] = {"ignore_unavailable", "allow_no_indices",
+                                          "expand_wildcards"};
+    static const char *const ignored[] = {"search_type", "preference", "request_cache"};
+    *one = (struct request){.method = "POST", .index = all->index};
+    for (const struct json *p = head->child; p; p = p->next) {
+        size_t i = 0;
+        if ((tars_str_is(p->name, "index") || tars_str_is(p->name, "indices")) &&
+            (p->type == JSON_STRING || (p->type == JSON_ARRAY && p->count == 1))) {
+            one->index = p->type == JSON_STRING ? p->text : p->child->text;
+            continue;
+        }
+        while (i < 3 && !tars_str_is(p->name, options[i]) && !tars_str_is(p->name, ignored[i]))
+            i++;
+        if (i == 3 || one->param_count == 3)
+            return failure_set(f, 400, "illegal_argument_exception",
+                               "key [%" TARS_STR_FMT "] is not supported in the metadata section",
+                               TARS_STR_ARG(p->name));
+        struct tars_str value = p->type == JSON_TRUE    ? tars_str("true")
+                                : p->type == JSON_FALSE ? tars_str("false")
+                                                        : p->text;
+        if (tars_str_is(p->name, options[i]))
+            one->params[one->param_count++] = (struct param){p->name, value};
+    }
+    return true;
+}
+
+static bool next_json(struct tars_str *rest, struct tars_arena *arena, struct json **json,
+                      struct failure *f)
+{
+    struct tars_str line;
+    struct tars_error error = {0};
+    if (!request_next_line(rest, &line))
+        return failure_set(f, 400, "illegal_argument_exception",
+                           "The msearch request must be terminated by a newline [\\n]");
+    *json = line.len ? json_parse(line, arena, &error) : json_new(arena, JSON_OBJECT);
+    return *json ? (*json)->type == JSON_OBJECT ||
+                       failure_set(f, 400, "parsing_exception", "Expected [START_OBJECT]")
+                 : failure_set(f, 400, "x_content_parse_exception", "%s", error.text);
+}
+
+/* One answer, or why there is none; false when the whole request is malformed. */
+static bool run_one(struct store_context *c, struct request *one, const struct json *body,
+                    struct text *to, struct failure *f)
+{
+    struct index_list list = {0};
+    struct search search = {
+        .indices = &list, .body = body, .from = -1, .size = -1, .arena = c->arena};
+    size_t before = to->len;
+    if (resolve(c, one, &list, f) && search_run(c->db, &search, to, f)) {
+        text_cut(to, to->len - 1);
+        text_adds(to, ",\"status\":200}");
+    }
+    index_list_free(&list);
+    if (f->status == 400 && !f->shard && !f->reduce)
+        return false;
+    if (f->status) {
+        text_cut(to, before);
+        failure_print_body(f, to);
+    }
+    return true;
+}
+
+void rest_msearch(struct store_context *c, struct request *r)
+{
+    struct tars_str rest = r->body;
+    struct failure f = {0};
+    bool ok = rest.len > 0 || failure_set(&f, 400, "parse_exception", "request body is required");
+    int count = 0;
+    text_adds(&r->answer, "{\"took\":0,\"responses\":[");
+    catalog_read(c->catalog);
+    while (ok && rest.len) {
+        struct request one;
+        struct json *head, *body;
+        ok = next_json(&rest, c->arena, &head, &f) && read_head(head, r, &one, &f) &&
+             next_json(&rest, c->arena, &body, &f);
+        if (ok && ++count > MSEARCH_MAX)
+            ok = failure_set(&f, 400, "illegal_argument_exception",
+                             "more than %d searches in one request", MSEARCH_MAX);
+        if (!ok)
+            break;
+        text_adds(&r->answer, count > 1 ? "," : "");
+        ok = run_one(c, &one, body, &r->answer, &f);
+        if (ok)
+            f = (struct failure){0};
+    }
+    catalog_read_end(c->catalog);
+    text_adds(&r->answer, "]}");
+    r->status = 200;
+    if (!ok)
+        request_fail(r, &f);
+}
+
 void rest_count(struct store_context *c, struct request *r)
 {
     struct failure f = {0};

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "server.h"
 
+#include "filter_path.h"
+
 #include "base/xmalloc.h"
 #include "request.h"
 
@@ -200,6 +202,7 @@ static void run_call(struct store_context *context, struct store_job *job)
 {
     struct request *r = &((struct call *)job)->request;
     r->route->run(context, r);
+    filter_path(r, context->arena);
 }
 
 static void call_done(struct store_job *job, bool kept)

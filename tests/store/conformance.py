@@ -112,9 +112,10 @@ class Runner:
             return re.sub(r"\{(\w+)\}", lambda m: str(names.get(m[1], m[0])), text)
 
         body = fill("\n".join(step["body"])).encode()
-        headers = {"Content-Type": "application/x-ndjson" if "_bulk" in step["target"] else "application/json"}
+        lines = "_bulk" in step["target"] or "_msearch" in step["target"]
+        headers = {"Content-Type": "application/x-ndjson" if lines else "application/json"}
         headers.update(step["headers"])
-        if "_bulk" in step["target"] and body:
+        if lines and body:
             body += b"\n"
         if headers.get("Content-Encoding") == "gzip":
             body = gzip.compress(body)
