@@ -33,6 +33,7 @@ static const char schema[] =
     " uuid TEXT NOT NULL, created_ms INTEGER NOT NULL, next_seq INTEGER NOT NULL, term INTEGER NOT "
     "NULL,"
     " settings TEXT NOT NULL, mapping TEXT NOT NULL, columns TEXT NOT NULL, aliases TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS dictionaries(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS templates(name TEXT PRIMARY KEY, body TEXT NOT NULL);";
 
 /* ---- life
@@ -47,6 +48,7 @@ static void index_free(struct index *index)
     free(index->aliases);
     mapping_free(index->mapping);
     free(index->insert_sql);
+    free(index->dictionary);
     free(index->name);
     free(index);
 }
@@ -937,8 +939,8 @@ bool catalog_delete(struct catalog *c, struct db *db, struct index *index)
     long long id = (long long)index->id;
     text_addf(&sql,
               "DROP TABLE d%lld;DROP TABLE s%lld;DROP TABLE IF EXISTS m%lld;"
-              "DELETE FROM indices WHERE id=%lld",
-              id, id, id, id);
+              "DELETE FROM dictionaries WHERE id=%lld;DELETE FROM indices WHERE id=%lld",
+              id, id, id, id, id);
     db_forget(db);
     bool ok = db_exec(db, sql.at);
     text_free(&sql);

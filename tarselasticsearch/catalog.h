@@ -35,6 +35,8 @@ struct index {
     struct mapping *mapping;
     struct alias *aliases;
     size_t alias_count;
+    char *dictionary; /* that sources are packed against, once it is known */
+    size_t dictionary_len;
     char *insert_sql; /* of the documents' table; rebuilt when columns are added */
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/map.h"
 #include "base/xmalloc.h"
+#include "source.h"
 #include "wildcard.h"
 
 #include <stdlib.h>
@@ -56,6 +57,7 @@ void db_close(struct db *db)
         return;
     drop_statements(db, true);
     map_free(db->statements);
+    source_packer_free(db->packer);
     sqlite3_close_v2(db->sql);
     free(db);
 }

@@ -6,8 +6,11 @@
 #include <sqlite3.h>
 #include <tars/types.h>
 
+struct packer;
+
 struct db {
     sqlite3 *sql;
+    struct packer *packer;  /* of sources; made when it is needed */
     struct map *statements; /* by their text */
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/xmalloc.h"
 #include "date.h"
+#include "source.h"
 #include "value.h"
 
 #include <stdio.h>
@@ -299,7 +300,10 @@ bool doc_read(struct db *db, const struct index *index, struct tars_str id,
         doc->found = true;
         doc->seq_no = sqlite3_column_int64(s, 0);
         doc->version = sqlite3_column_int64(s, 1);
-        doc->source = tars_arena_copy(arena, db_column_str(s, 2));
+        struct text source = {0};
+        if (source_unpack(db, index->id, db_column_str(s, 2), &source))
+            doc->source = tars_arena_copy(arena, text_str(&source));
+        text_free(&source);
     }
     sqlite3_reset(s);
     return rc == SQLITE_DONE || (rc == SQLITE_ROW && doc->source.at);
@@ -381,6 +385,8 @@ static bool insert_row(struct db *db, struct row *row, int64_t seq, int64_t vers
     for (int i = 0; i < row->size && i < row->mapping->columns; i++)
         if (row->cells[i].more && !insert_many(db, row, i, seq))
             return false;
+    if (!source_pack(db, row->index, source, &source))
+        return false;
     s = prepare(db, "INSERT INTO s$(seq,source) VALUES(?,?)", row->index);
     if (!s)
         return false;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/xmalloc.h"
 #include "query.h"
+#include "source.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -575,9 +576,8 @@ static bool add_source(struct db *db, int64_t index, int64_t seq, struct text *t
     sqlite3_bind_int64(s, 1, seq);
     bool ok = sqlite3_step(s) == SQLITE_ROW;
     if (ok) {
-        struct tars_str source = db_column_str(s, 0);
         text_adds(to, ",\"_source\":");
-        text_add(to, source.at, source.len);
+        ok = source_unpack(db, index, db_column_str(s, 0), to);
     }
     sqlite3_reset(s);
     return ok;

@@ -13,7 +13,7 @@ void text_free(struct text *t)
     *t = (struct text){0};
 }
 
-static char *reserve(struct text *t, size_t more)
+char *text_reserve(struct text *t, size_t more)
 {
     if (t->size - t->len <= more) {
         size_t size = t->size ? t->size * 2 : 256;
@@ -27,7 +27,7 @@ static char *reserve(struct text *t, size_t more)
 
 void text_add(struct text *t, const void *bytes, size_t len)
 {
-    char *to = reserve(t, len);
+    char *to = text_reserve(t, len);
     if (len)
         memcpy(to, bytes, len);
     to[len] = '\0';
@@ -45,7 +45,7 @@ void text_addf(struct text *t, const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    char *to = reserve(t, (size_t)len);
+    char *to = text_reserve(t, (size_t)len);
     va_start(args, format);
     vsnprintf(to, (size_t)len + 1, format, args);
     va_end(args);
@@ -56,7 +56,7 @@ void text_add_json(struct text *t, struct tars_str s)
 {
     static const char hex[] = "0123456789abcdef";
     static const char shorts[] = "\bb\ff\nn\rr\tt\"\"\\\\";
-    char *to = reserve(t, s.len * 6 + 2);
+    char *to = text_reserve(t, s.len * 6 + 2);
     char *begin = to;
     *to++ = '"';
     for (size_t i = 0; i < s.len; i++) {

@@ -12,6 +12,8 @@ struct text {
 };
 
 void text_free(struct text *t);
+/* Room for `more` bytes behind what is there; text_cut then takes them in. */
+char *text_reserve(struct text *t, size_t more);
 void text_add(struct text *t, const void *bytes, size_t len);
 void text_adds(struct text *t, const char *s);
 void text_addf(struct text *t, const char *format, ...) TARS_PRINTF(2, 3);
