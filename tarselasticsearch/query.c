@@ -189,7 +189,7 @@ static bool id_in(struct compiler *c, const struct json *values)
 static bool field_and_value(struct compiler *c, const struct json *json, const char *query,
                             const char *key, const struct json **value)
 {
-    if (json->type != JSON_OBJECT || json->count != 1)
+    if (json->type != JSON_OBJECT || json->count != 1 || !json->child)
         return parse_failure(c, "[%s] query malformed, exactly one field was expected", query);
     *value = json->child;
     if (json->child->type != JSON_OBJECT)
@@ -232,7 +232,7 @@ static bool compile_term(struct compiler *c, const struct json *json)
         return id_in(c, &list);
     }
     if (folds(json)) {
-        struct tars_str pattern;
+        struct tars_str pattern = tars_str("");
         return escape(c, value->text, false, &pattern) &&
                add_pattern(c, json->child->name, "term", pattern, true);
     }
@@ -426,7 +426,7 @@ static bool compile_prefix(struct compiler *c, const struct json *json)
     if (value->type != JSON_STRING)
         return parse_failure(c, "[prefix] query needs a text");
     if (folds(json)) {
-        struct tars_str pattern;
+        struct tars_str pattern = tars_str("");
         return escape(c, value->text, true, &pattern) &&
                add_pattern(c, json->child->name, "prefix", pattern, true);
     }
