@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,13 +66,18 @@ static void release_kept(void)
     kept = NULL;
 }
 
+/* From any thread: peers that tests play have threads of their own. */
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void *keep(enum kept_kind kind, void *what)
 {
+    struct kept *k = xcalloc(1, sizeof *k);
+    pthread_mutex_lock(&kept_lock);
+    *k = (struct kept){kept, getpid(), kind, what};
     if (!kept)
         atexit(release_kept);
-    struct kept *k = xcalloc(1, sizeof *k);
-    *k = (struct kept){kept, getpid(), kind, what};
     kept = k;
+    pthread_mutex_unlock(&kept_lock);
     return what;
 }
 
