@@ -62,7 +62,8 @@ void nursery_free(struct nursery *n)
     sup_stop_all(n->sup, on_all, &done);
     for (struct sup_server *server = NULL; (server = sup_next(n->sup, server));)
         sup_hurry(server), sup_hurry(server);
-    ck_assert(nursery_until(n, done, 30000));
+    /* Each looks through all processes of the machine: with hundreds of them that takes seconds. */
+    ck_assert(nursery_until(n, done, 60000));
     ck_assert(nursery_until(n, nursery_children() == 0, 5000)); /* nor a zombie */
     nursery_abandon(n);
 }

@@ -434,7 +434,7 @@ START_TEST(two_hundred_servers_start_live_and_stop)
     struct sup_spec spec = {.launch.argv = argv};
     for (int i = 0; i < MANY; i++)
         sup_start(nursery_add(n, tk_text("s%d", i), NULL, &spec));
-    ck_assert(nursery_until(n, nursery_count(n, " launched ") == MANY, 20000));
+    ck_assert(nursery_until(n, nursery_count(n, " launched ") == MANY, 40000));
     int active = 0;
     for (struct sup_server *s = NULL; (s = sup_next(n->sup, s));)
         active += nursery_present(s) == SUP_ACTIVE;
@@ -447,7 +447,7 @@ int main(void)
 {
     Suite *suite = suite_create("supervise_life");
     TCase *tc = tcase_create("life");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, a_server_runs_in_its_place);
     tcase_add_test(tc, a_program_is_run_without_a_shell_as_another_user);
     tcase_add_test(tc, why_a_program_cannot_be_run_is_said_exactly);
