@@ -35,7 +35,7 @@ enum es_spool_event {
     ES_SPOOL_DROPPED, /* over the cap: the oldest segment went with records that were not shipped */
     ES_SPOOL_FAILING, /* the disk refuses writes; appends are refused until it recovers */
     ES_SPOOL_RECOVERED,
-    ES_SPOOL_DEAD,  /* Elasticsearch refused records for good: see `tarsc spool show` */
+    ES_SPOOL_DEAD,  /* Elasticsearch refused records for good: they lie in the folder "dead" */
     ES_SPOOL_BROKEN /* a segment does not check: set aside as NAME.broken */
 };
 
