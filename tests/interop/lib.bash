@@ -256,10 +256,13 @@ tell() {
 
 # suite: `tarsc up` in a folder and on ports of its own; sets $locator and $store_url.
 suite() {
+    local port
     while :; do
-        suite_offset=$(($(free_port) - 8000))
-        # 17890 and 17891 are the registry's, 9200 the store's
-        ! port_taken $((17890 + suite_offset)) && ! port_taken $((17891 + suite_offset)) && break
+        suite_offset=$((500 + RANDOM % 14000)) # below the kernel's own range
+        for port in 9200 9280 17890 17891 17892 17897; do
+            ! port_taken $((port + suite_offset)) || continue 2
+        done
+        break
     done
     store_url=http://127.0.0.1:$((9200 + suite_offset))
     locator="tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p $((17890 + suite_offset)) -t 60000"
