@@ -3,9 +3,12 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "supervise/backoff.h"
 #include "supervise/probe.h"
@@ -114,14 +117,25 @@ END_TEST
 
 START_TEST(a_tree_whose_number_a_stranger_has_is_empty)
 {
-    struct sup_proc proc, *members;
-    ck_assert(sup_proc_read(getpid(), &proc));
-    struct sup_tree tree = {.leader = proc.session, .mark = "no such mark"};
-    struct sup_proc leader;
-    ck_assert(sup_proc_read(proc.session, &leader));
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (!pid) { /* leads a session of its own: that of this test may have lost its leader */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        setsid();
+        pause();
+        _exit(0);
+    }
+    struct sup_proc leader, *members;
+    ck_assert(tk_eventually(sup_proc_read(pid, &leader) && leader.session == pid, 10000));
+    struct sup_tree tree = {.leader = pid, .start = leader.start, .mark = "no such mark"};
+    ck_assert_uint_eq(sup_proc_tree(&tree, &members), 1);
+    ck_assert_int_eq(members[0].pid, pid);
+    free(members);
     tree.start = leader.start - 1; /* ours was older */
     ck_assert_uint_eq(sup_proc_tree(&tree, &members), 0);
     ck_assert_ptr_null(members);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }
 END_TEST
 
