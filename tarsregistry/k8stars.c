@@ -81,6 +81,11 @@ static bool authorized(struct tars_call *call, struct registry *r, const char *w
 /* ---- onStartup
  * ---------------------------------------------------------------------------------------- */
 
+static bool is_gone(const void *user)
+{
+    return tars_later_expired(((const struct errand *)user)->later);
+}
+
 static void run_startup(struct loop_job *job)
 {
     struct errand *e = loop_container(job, struct errand, job);
@@ -167,6 +172,7 @@ static void on_startup(struct tars_call *call, const struct k8stars_on_startup_r
         .flow_state = tars_str(req->disable_flow ? "inactive" : "active"),
     };
     e->registration.timeout_ms = e->timeout_ms;
+    e->registration.gone = is_gone;
     fill_set(record, req->set_id);
     if (!fill_adapters(call, record, &req->adapters))
         tars_fail(&error, 1, "too many adapters");

@@ -12,12 +12,14 @@
 #include "es/bulk.h"
 #include "intake.h"
 #include "reports.h"
+#include "turns.h"
 
 enum {
     NAME_MAX_LEN = 128,
     ENDPOINT_MAX_LEN = 256,
     ADAPTERS_MAX = 256, /* of one instance; each is compared with all before it */
-    ANSWER_MARGIN_MS = 50
+    ANSWER_MARGIN_MS = 50,
+    CHANGES_AT_ONCE = 64 /* twice the connections to the store */
 };
 
 /* ---- what could never be served
@@ -134,8 +136,10 @@ bool registration_check(const struct registration *registration, struct tars_err
  * ------------------------------------------------------------ */
 
 struct change {
+    struct turn turn; /* with those that want the same */
     struct registry *registry;
     struct registration registration;
+    void (*run)(struct change *change);
     char *id, *node_id;
     int64_t deadline; /* monotonic */
     cJSON *server;    /* the document as it was written last */
@@ -146,13 +150,20 @@ struct change {
     void *user;
 };
 
+static struct change *change_of(const struct turn *turn)
+{
+    return loop_container(turn, struct change, turn);
+}
+
 static struct change *change_new(struct registry *r, const struct registration *registration,
-                                 registration_done done, void *user)
+                                 void (*run)(struct change *change), registration_done done,
+                                 void *user)
 {
     struct change *c = xcalloc(1, sizeof *c);
     const struct record *record = &registration->record;
     c->registry = r;
     c->registration = *registration;
+    c->run = run;
     c->id = document_server_id(record->application, record->server_name, record->node_name);
     c->node_id = document_node_id(record->node_name);
     c->deadline = clock_ms() + registration->timeout_ms - ANSWER_MARGIN_MS;
@@ -167,17 +178,89 @@ static int time_left(const struct change *c)
     return left > 1 ? (int)left : 1;
 }
 
-static void change_end(struct change *c, const struct tars_error *error)
+static void change_free(struct change *c)
 {
-    struct counters *counters = &c->registry->counters;
-    if (error)
-        atomic_fetch_add(&counters->failed_registrations, 1);
-    c->done(c->user, error);
     cJSON_Delete(c->server);
     cJSON_Delete(c->state);
     free(c->id);
     free(c->node_id);
     free(c);
+}
+
+static void change_answer(struct change *c, _Atomic uint64_t *counter,
+                          const struct tars_error *error)
+{
+    if (error)
+        counter = &c->registry->counters.failed_registrations;
+    if (counter)
+        atomic_fetch_add(counter, 1);
+    c->done(c->user, error);
+}
+
+/* All that shared the turn have the same answer; `counter` (may be NULL) is that of success. */
+static void change_end(struct change *c, _Atomic uint64_t *counter, const struct tars_error *error)
+{
+    struct turns *turns = c->registry->changes;
+    for (struct turn *shared = c->turn.shared; shared;) {
+        struct change *other = change_of(shared);
+        shared = shared->next;
+        change_answer(other, counter, error);
+        change_free(other);
+    }
+    change_answer(c, counter, error);
+    turns_end(turns, &c->turn);
+    change_free(c);
+}
+
+/* ---- one change of an instance at a time
+ * ------------------------------------------------------------ */
+
+static void on_turn(struct turn *turn)
+{
+    struct change *c = change_of(turn);
+    for (const struct turn *other = turn->shared; other; other = other->next)
+        if (change_of(other)->deadline > c->deadline)
+            c->deadline = change_of(other)->deadline;
+    c->run(c);
+}
+
+static void on_dropped(struct turn *turn)
+{
+    struct change *c = change_of(turn);
+    struct tars_error error;
+    tars_fail(&error, ES_UNREACHABLE, "%s is not stored: %s; repeat", c->id,
+              c->registry->stopping ? "the registry stops" : "no time was left when its turn came");
+    change_answer(c, NULL, &error);
+    change_free(c);
+}
+
+/* Who leaves may be gone before it is done; a registration is for somebody who is there. */
+static bool is_unwanted(const struct turn *turn)
+{
+    const struct change *c = change_of(turn);
+    const struct registration *registration = &c->registration;
+    return c->registry->stopping || clock_ms() > c->deadline ||
+           (registration->gone && registration->gone(c->user));
+}
+
+static bool want_the_same(const struct turn *a, const struct turn *b)
+{
+    const struct change *one = change_of(a), *other = change_of(b);
+    return one->run == other->run && one->metrics_port == other->metrics_port &&
+           one->registration.state == other->registration.state &&
+           record_equal(&one->registration.record, &other->registration.record);
+}
+
+struct turns *registrations_turns_new(struct registry *r)
+{
+    static const struct turn_rules rules = {CHANGES_AT_ONCE, on_turn, on_dropped, is_unwanted,
+                                            want_the_same};
+    return turns_new(r->loop, &rules);
+}
+
+static void change_begin(struct change *c)
+{
+    turns_take(c->registry->changes, tars_str(c->id), &c->turn);
 }
 
 /* False when the step failed; then the change has ended. */
@@ -189,7 +272,7 @@ static bool step_went_well(struct change *c, const char *what, const struct es_r
     if (result->status == ES_CONFLICT)
         atomic_fetch_add(&c->registry->counters.conflicts, 1);
     tars_fail_prefix(&error, "%s error: %s is not stored: ", what, c->id);
-    change_end(c, &error);
+    change_end(c, NULL, &error);
     return false;
 }
 
@@ -201,7 +284,7 @@ static bool store_is_here(struct change *c, const char *what)
         return true;
     tars_fail(&error, ES_UNREACHABLE, "%s error: %s is not stored: the store is away (%s); repeat",
               what, c->id, store_problem(c->registry->store));
-    change_end(c, &error);
+    change_end(c, NULL, &error);
     return false;
 }
 
@@ -293,8 +376,7 @@ static void on_state_added(void *user, const struct es_result *result)
         intake_written(r, DOCUMENT_STATE, c->id, c->state, state_at);
     }
     r->changed = true;
-    atomic_fetch_add(&r->counters.registrations, 1);
-    change_end(c, NULL);
+    change_end(c, &r->counters.registrations, NULL);
 }
 
 static void on_server_added(void *user, const struct es_result *result)
@@ -340,17 +422,21 @@ static bool there_is_room(struct change *c)
               "RegisterServer error: %s is not stored: there are %d instances already, as many as "
               "instance-limit allows",
               c->id, r->settings.instance_limit);
-    change_end(c, &error);
+    change_end(c, NULL, &error);
     return false;
+}
+
+static void run_add(struct change *c)
+{
+    if (there_is_room(c) && store_is_here(c, "RegisterNode"))
+        es_change(store_client(c->registry->store), index_of(c, DOCUMENT_NODE), c->node_id,
+                  modify_node, time_left(c), on_node_added, c);
 }
 
 void registrations_add(struct registry *r, const struct registration *registration,
                        registration_done done, void *user)
 {
-    struct change *c = change_new(r, registration, done, user);
-    if (there_is_room(c) && store_is_here(c, "RegisterNode"))
-        es_change(store_client(r->store), index_of(c, DOCUMENT_NODE), c->node_id, modify_node,
-                  time_left(c), on_node_added, c);
+    change_begin(change_new(r, registration, run_add, done, user));
 }
 
 /* ---- onPrestop: state, then the configuration's tombstone
@@ -379,8 +465,7 @@ static void on_buried(void *user, const struct es_result *result)
     if (source)
         intake_written(r, DOCUMENT_SERVER, c->id, source, result->doc.version);
     r->changed = true;
-    atomic_fetch_add(&r->counters.removals, 1);
-    change_end(c, NULL);
+    change_end(c, &r->counters.removals, NULL);
 }
 
 static void on_removed_state(void *user, const struct es_result *result)
@@ -391,23 +476,9 @@ static void on_removed_state(void *user, const struct es_result *result)
                   bury_server, time_left(c), on_buried, c);
 }
 
-void registrations_remove(struct registry *r, struct tars_str application,
-                          struct tars_str server_name, struct tars_str node_name, int timeout_ms,
-                          registration_done done, void *user)
+static void run_remove(struct change *c)
 {
-    struct registration who = {
-        .record = {.application = application, .server_name = server_name, .node_name = node_name},
-        .timeout_ms = timeout_ms};
-    struct change *c = change_new(r, &who, done, user);
-    struct instance *i = table_find(r->table, tars_str(c->id));
-    /* Whatever becomes of the removal, it said itself that it takes no more calls. */
-    if (i && i->record && i->present != STATE_INACTIVE) {
-        table_set_present(r->table, i, STATE_INACTIVE, clock_wall_ms());
-        i->reports.heard = clock_ms();
-        i->state_edits++;
-        i->state_dirty = true;
-        registry_publish(r);
-    }
+    struct registry *r = c->registry;
     if (!store_is_here(c, "RemoveServer"))
         return;
     cJSON *fields = cJSON_CreateObject();
@@ -419,6 +490,26 @@ void registrations_remove(struct registry *r, struct tars_str application,
     document_set_text(fields, "updated_by", r->name);
     es_update(store_client(r->store), index_of(c, DOCUMENT_STATE), c->id, fields, false,
               time_left(c), on_removed_state, c);
+}
+
+void registrations_remove(struct registry *r, struct tars_str application,
+                          struct tars_str server_name, struct tars_str node_name, int timeout_ms,
+                          registration_done done, void *user)
+{
+    struct registration who = {
+        .record = {.application = application, .server_name = server_name, .node_name = node_name},
+        .timeout_ms = timeout_ms};
+    struct change *c = change_new(r, &who, run_remove, done, user);
+    struct instance *i = table_find(r->table, tars_str(c->id));
+    /* Whatever becomes of the removal, it said itself that it takes no more calls. */
+    if (i && i->record && i->present != STATE_INACTIVE) {
+        table_set_present(r->table, i, STATE_INACTIVE, clock_wall_ms());
+        i->reports.heard = clock_ms();
+        i->state_edits++;
+        i->state_dirty = true;
+        registry_publish(r);
+    }
+    change_begin(c);
 }
 
 static void on_node_removed(void *user, const struct es_result *result, const struct es_item *items,
@@ -435,39 +526,45 @@ static void on_node_removed(void *user, const struct es_result *result, const st
     struct change *c = user;
     if (!step_went_well(c, "RemoveNode", &whole))
         return;
-    atomic_fetch_add(&c->registry->counters.removals, 1);
-    change_end(c, NULL);
+    change_end(c, &c->registry->counters.removals, NULL);
 }
 
-void registrations_remove_node(struct registry *r, struct tars_str node_name, int timeout_ms,
-                               registration_done done, void *user)
+static void run_remove_node(struct change *c)
 {
-    struct registration who = {.record = {.node_name = node_name}, .timeout_ms = timeout_ms};
-    struct change *c = change_new(r, &who, done, user);
-    struct instance_list list = table_of_node(r->table, node_name);
+    struct registry *r = c->registry;
+    if (!store_is_here(c, "RemoveNode"))
+        return;
+    struct instance_list list = table_of_node(r->table, c->registration.record.node_name);
     struct es_bulk *bulk = es_bulk_new();
     for (size_t k = 0; k < list.len; k++) {
-        struct instance *i = list.at[k];
-        table_set_present(r->table, i, STATE_DESTROYED, clock_wall_ms());
-        i->reports.heard = clock_ms();
-        i->state_edits++;
-        i->state_dirty = true;
-        cJSON *fields = reports_state_fields(r, i);
-        es_bulk_update(bulk, index_of(c, DOCUMENT_STATE), i->id, fields, true);
+        cJSON *fields = reports_state_fields(r, list.at[k]);
+        es_bulk_update(bulk, index_of(c, DOCUMENT_STATE), list.at[k]->id, fields, true);
         cJSON_Delete(fields);
     }
-    r->changed = true;
-    registry_publish(r);
     cJSON *fields = cJSON_CreateObject();
     document_set_text(fields, "present_state", tars_str("inactive"));
     document_set_number(fields, "updated_at", clock_wall_ms());
     document_set_text(fields, "updated_by", r->name);
     es_bulk_update(bulk, index_of(c, DOCUMENT_NODE), c->node_id, fields, false);
     cJSON_Delete(fields);
-    if (store_is_here(c, "RemoveNode"))
-        es_bulk_send(store_client(r->store), bulk, true, time_left(c), on_node_removed, c);
-    else
-        es_bulk_free(bulk);
+    es_bulk_send(store_client(r->store), bulk, true, time_left(c), on_node_removed, c);
+}
+
+void registrations_remove_node(struct registry *r, struct tars_str node_name, int timeout_ms,
+                               registration_done done, void *user)
+{
+    struct registration who = {.record = {.node_name = node_name}, .timeout_ms = timeout_ms};
+    struct instance_list list = table_of_node(r->table, node_name);
+    for (size_t k = 0; k < list.len; k++) {
+        struct instance *i = list.at[k];
+        table_set_present(r->table, i, STATE_DESTROYED, clock_wall_ms());
+        i->reports.heard = clock_ms();
+        i->state_edits++;
+        i->state_dirty = true;
+    }
+    r->changed = true;
+    registry_publish(r);
+    change_begin(change_new(r, &who, run_remove_node, done, user));
 }
 
 /* ---- registerMetrics
@@ -500,7 +597,14 @@ static void on_metrics_set(void *user, const struct es_result *result)
         log_warn("registry", "registerMetrics of %s, which is not registered, has no effect",
                  c->id);
     c->registry->changed = true;
-    change_end(c, NULL);
+    change_end(c, NULL, NULL);
+}
+
+static void run_set_metrics(struct change *c)
+{
+    if (store_is_here(c, "RegisterMetrics"))
+        es_change(store_client(c->registry->store), index_of(c, DOCUMENT_SERVER), c->id,
+                  modify_metrics, time_left(c), on_metrics_set, c);
 }
 
 void registrations_set_metrics(struct registry *r, struct tars_str application,
@@ -510,9 +614,7 @@ void registrations_set_metrics(struct registry *r, struct tars_str application,
     struct registration who = {
         .record = {.application = application, .server_name = server_name, .node_name = node_name},
         .timeout_ms = timeout_ms};
-    struct change *c = change_new(r, &who, done, user);
+    struct change *c = change_new(r, &who, run_set_metrics, done, user);
     c->metrics_port = port;
-    if (store_is_here(c, "RegisterMetrics"))
-        es_change(store_client(r->store), index_of(c, DOCUMENT_SERVER), c->id, modify_metrics,
-                  time_left(c), on_metrics_set, c);
+    change_begin(c);
 }

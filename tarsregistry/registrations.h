@@ -15,6 +15,8 @@ struct registration {
     struct record record; /* names, adapters, set, version, flow; the rest is the store's */
     enum present_state state;
     int timeout_ms; /* how long the caller waits */
+    /* NULL, or: nobody waits for `done` of this `user` any more. What has not begun is given up. */
+    bool (*gone)(const void *user);
 };
 
 /* Empty names, impossible endpoints, names that are too long and the like; the text names it. */
@@ -23,6 +25,9 @@ bool registration_check(const struct registration *registration, struct tars_err
 bool registration_check_names(struct tars_str application, struct tars_str server_name,
                               struct tars_str node_name, struct tars_error *error);
 bool registration_check_node(struct tars_str node_name, struct tars_error *error);
+
+/* What makes the changes of one instance wait for each other: the registry's `changes`. */
+struct turns *registrations_turns_new(struct registry *registry);
 
 /* No further instance may be added. */
 bool registrations_are_full(const struct registry *registry);

@@ -10,7 +10,9 @@
 #include "diskfile.h"
 #include "intake.h"
 #include "own.h"
+#include "registrations.h"
 #include "reports.h"
+#include "turns.h"
 
 enum {
     TICK_MS = 1000,
@@ -132,6 +134,7 @@ struct registry *registry_new(const struct settings *settings, struct tars_error
     r->rules = rules_new();
     r->snapshots = snapshots_new(settings->workers);
     r->purge = purge_new(r);
+    r->changes = registrations_turns_new(r);
     r->name = table_intern(r->table, tars_str(settings->locator));
     r->file_written = clock_ms() - FILE_PAUSE_MS;
     liveness_init(&r->liveness, &settings->liveness, clock_ms());
@@ -221,6 +224,7 @@ void registry_free(struct registry *r)
     if (r->heartbeats)
         es_writer_free(r->heartbeats);
     store_free(r->store);
+    turns_free(r->changes);
     purge_free(r->purge);
     loop_free(r->loop);
     snapshots_free(r->snapshots);

@@ -58,6 +58,7 @@ struct registry {
     struct store *store;
     struct es_writer *heartbeats; /* of nodes */
     struct purge *purge;
+    struct turns *changes; /* of instances, one at a time each */
     struct counters counters;
     struct tars_str name;   /* settings.locator, interned */
     int64_t load_began;     /* monotonic; 0: no full load is running */

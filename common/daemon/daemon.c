@@ -32,6 +32,7 @@ struct daemon {
     struct daemon_auth *auth;
     struct daemon_folder *folder;
     struct daemon_health *health;
+    struct daemon_memory *memory;
     const struct daemon_carrier *kind;
     void *carrier;
     void *self;
@@ -192,12 +193,15 @@ void daemon_started(void *daemon)
     enter(d, PHASE_SERVING);
     log_info(d->info->name, "started, version %s", TARSC_VERSION);
     daemon_memory_trim();
+    d->memory = daemon_memory_watch(daemon_base(d));
 }
 
 void daemon_stopping(void *daemon)
 {
     struct daemon *d = daemon;
     log_info(d->info->name, "stopping");
+    daemon_memory_unwatch(d->memory);
+    d->memory = NULL;
     enter(d, PHASE_STOPPING);
     if (d->info->stopping)
         d->info->stopping(d->self);
