@@ -3,140 +3,22 @@
 
 #include <stdlib.h>
 
-#include <tars/endpoint.h>
-
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/utf8.h"
 #include "base/xmalloc.h"
 #include "es/bulk.h"
 #include "intake.h"
 #include "reports.h"
 #include "turns.h"
 
-enum {
-    NAME_MAX_LEN = 128,
-    ENDPOINT_MAX_LEN = 256,
-    ADAPTERS_MAX = 256, /* of one instance; each is compared with all before it */
-    ANSWER_MARGIN_MS = 50,
-    CHANGES_AT_ONCE = 64 /* twice the connections to the store */
-};
-
-/* ---- what could never be served
- * ------------------------------------------------------------------ */
-
-static bool has_below(struct tars_str text, unsigned char least)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.at[i] < least || text.at[i] == 0x7f)
-            return true;
-    return false;
-}
-
-static bool has_any(struct tars_str text, const char *bad)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (strchr(bad, text.at[i]))
-            return true;
-    return false;
-}
-
-/* Documents are JSON, so nothing but UTF-8 may come near them. */
-static bool check_text(const char *what, struct tars_str text, struct tars_error *error)
-{
-    if (text.len > NAME_MAX_LEN)
-        return tars_fail(error, 1, "%s is longer than %d bytes", what, NAME_MAX_LEN);
-    if (!utf8_is_valid(text))
-        return tars_fail(error, 1, "%s is not UTF-8", what);
-    if (has_below(text, ' '))
-        return tars_fail(error, 1, "%s must not contain control characters", what);
-    return true;
-}
-
-static bool check_word(const char *what, struct tars_str word, const char *bad,
-                       struct tars_error *error)
-{
-    if (!check_text(what, word, error))
-        return false;
-    if (has_below(word, ' ' + 1) || has_any(word, bad))
-        return tars_fail(error, 1, "%s \"%" TARS_STR_FMT "\" must not contain blanks%s", what,
-                         TARS_STR_ARG(word), *bad ? ", \".\" or \"|\"" : "");
-    return true;
-}
-
-static bool check_name(const char *what, struct tars_str name, const char *bad,
-                       struct tars_error *error)
-{
-    if (!name.len)
-        return tars_fail(error, 1, "%s must not be empty", what);
-    return check_word(what, name, bad, error);
-}
-
-static bool check_adapter(const struct record *record, size_t at, struct tars_error *error)
-{
-    const struct adapter *adapter = &record->adapters[at];
-    struct tars_endpoint endpoint;
-    if (!check_name("servant", adapter->servant, "", error) ||
-        !check_word("protocol", adapter->protocol, "", error))
-        return false;
-    if (adapter->endpoint.len > ENDPOINT_MAX_LEN)
-        return tars_fail(error, 1, "endpoint of %" TARS_STR_FMT " is longer than %d bytes",
-                         TARS_STR_ARG(adapter->servant), ENDPOINT_MAX_LEN);
-    if (!tars_endpoint_parse(adapter->endpoint, &endpoint, error))
-        return tars_fail_prefix(error, "endpoint of %" TARS_STR_FMT ": ",
-                                TARS_STR_ARG(adapter->servant));
-    if (!endpoint.port)
-        return tars_fail(error, 1,
-                         "endpoint of %" TARS_STR_FMT ": it has no port, so nobody could "
-                         "call it",
-                         TARS_STR_ARG(adapter->servant));
-    for (size_t i = 0; i < at; i++)
-        if (tars_str_equal(record->adapters[i].adapter_name, adapter->adapter_name))
-            return tars_fail(error, 1, "servant %" TARS_STR_FMT " stands twice",
-                             TARS_STR_ARG(adapter->servant));
-    return true;
-}
-
-bool registration_check_node(struct tars_str node_name, struct tars_error *error)
-{
-    if (tars_str_is(node_name, ".") || tars_str_is(node_name, ".."))
-        return tars_fail(error, 1, "nodeName \"%" TARS_STR_FMT "\" is none",
-                         TARS_STR_ARG(node_name)); /* no document may be called so */
-    return check_name("nodeName", node_name, "", error);
-}
-
-bool registration_check_names(struct tars_str application, struct tars_str server_name,
-                              struct tars_str node_name, struct tars_error *error)
-{
-    return check_name("application", application, ".|", error) &&
-           check_name("server", server_name, ".|", error) &&
-           registration_check_node(node_name, error);
-}
-
-bool registration_check(const struct registration *registration, struct tars_error *error)
-{
-    const struct record *record = &registration->record;
-    if (!registration_check_names(record->application, record->server_name, record->node_name,
-                                  error) ||
-        !check_text("Version", record->patch_version, error) ||
-        !check_word("setID", record->set_name, "", error) ||
-        !check_word("setID", record->set_area, "", error) ||
-        !check_word("setID", record->set_group, "", error))
-        return false;
-    if (record->adapter_count > ADAPTERS_MAX)
-        return tars_fail(error, 1, "%zu adapters are too many: an instance has at most %d",
-                         record->adapter_count, ADAPTERS_MAX);
-    for (size_t i = 0; i < record->adapter_count; i++)
-        if (!check_adapter(record, i, error))
-            return false;
-    return true;
-}
+enum { ANSWER_MARGIN_MS = 50, CHANGES_AT_ONCE = 64 /* twice the connections to the store */ };
 
 /* ---- one change of the store, in steps
  * ------------------------------------------------------------ */
 
 struct change {
-    struct turn turn; /* with those that want the same */
+    struct turn turn;      /* at its instance, with those that want the same */
+    struct turn node_turn; /* at its node's document, with all that do */
     struct registry *registry;
     struct registration registration;
     void (*run)(struct change *change);
@@ -215,21 +97,37 @@ static void change_end(struct change *c, _Atomic uint64_t *counter, const struct
 /* ---- one change of an instance at a time
  * ------------------------------------------------------------ */
 
+/* As long as any of those waits for whom it acts. */
+static void extend_deadline(struct change *c, const struct change *other)
+{
+    if (other->deadline > c->deadline)
+        c->deadline = other->deadline;
+}
+
 static void on_turn(struct turn *turn)
 {
     struct change *c = change_of(turn);
     for (const struct turn *other = turn->shared; other; other = other->next)
-        if (change_of(other)->deadline > c->deadline)
-            c->deadline = change_of(other)->deadline;
+        extend_deadline(c, change_of(other));
     c->run(c);
+}
+
+static void fail_late(const struct change *c, struct tars_error *error)
+{
+    tars_fail(error, ES_UNREACHABLE, "%s is not stored: %s; repeat", c->id,
+              c->registry->stopping ? "the registry stops" : "no time was left when its turn came");
+}
+
+static bool is_late(const struct change *c)
+{
+    return c->registry->stopping || clock_ms() > c->deadline;
 }
 
 static void on_dropped(struct turn *turn)
 {
     struct change *c = change_of(turn);
     struct tars_error error;
-    tars_fail(&error, ES_UNREACHABLE, "%s is not stored: %s; repeat", c->id,
-              c->registry->stopping ? "the registry stops" : "no time was left when its turn came");
+    fail_late(c, &error);
     change_answer(c, NULL, &error);
     change_free(c);
 }
@@ -239,8 +137,7 @@ static bool is_unwanted(const struct turn *turn)
 {
     const struct change *c = change_of(turn);
     const struct registration *registration = &c->registration;
-    return c->registry->stopping || clock_ms() > c->deadline ||
-           (registration->gone && registration->gone(c->user));
+    return is_late(c) || (registration->gone && registration->gone(c->user));
 }
 
 static bool want_the_same(const struct turn *a, const struct turn *b)
@@ -397,12 +294,65 @@ static void on_server_added(void *user, const struct es_result *result)
               cJSON_Duplicate(c->state, true), true, time_left(c), on_state_added, c);
 }
 
-static void on_node_added(void *user, const struct es_result *result)
+static void node_added(struct change *c, const struct es_result *result)
 {
-    struct change *c = user;
     if (step_went_well(c, "RegisterNode", result))
         es_change(store_client(c->registry->store), index_of(c, DOCUMENT_SERVER), c->id,
                   modify_server, time_left(c), on_server_added, c);
+}
+
+/* All servers of a host may register at once: one write says for all of them that it is there. */
+static struct change *change_of_node(const struct turn *turn)
+{
+    return loop_container(turn, struct change, node_turn);
+}
+
+static void on_node_added(void *user, const struct es_result *result)
+{
+    struct change *c = user;
+    for (struct turn *shared = c->node_turn.shared; shared;) {
+        struct change *other = change_of_node(shared);
+        shared = shared->next;
+        node_added(other, result);
+    }
+    turns_end(c->registry->nodes, &c->node_turn);
+    node_added(c, result);
+}
+
+static void on_node_turn(struct turn *turn)
+{
+    struct change *c = change_of_node(turn);
+    for (const struct turn *other = turn->shared; other; other = other->next)
+        extend_deadline(c, change_of_node(other));
+    es_change(store_client(c->registry->store), index_of(c, DOCUMENT_NODE), c->node_id, modify_node,
+              time_left(c), on_node_added, c);
+}
+
+static void on_node_dropped(struct turn *turn)
+{
+    struct change *c = change_of_node(turn);
+    struct tars_error error;
+    fail_late(c, &error);
+    change_end(c, NULL, &error);
+}
+
+static bool node_is_unwanted(const struct turn *turn)
+{
+    return is_late(change_of_node(turn));
+}
+
+static bool say_the_same(const struct turn *a, const struct turn *b)
+{
+    (void)a;
+    (void)b;
+    return true; /* of one line, so of one node */
+}
+
+struct turns *registrations_node_turns_new(struct registry *r)
+{
+    static const struct turn_rules rules = {CHANGES_AT_ONCE, on_node_turn, on_node_dropped,
+                                            node_is_unwanted, say_the_same};
+    return turns_new(r->loop, &rules);
 }
 
 bool registrations_are_full(const struct registry *r)
@@ -429,8 +379,7 @@ static bool there_is_room(struct change *c)
 static void run_add(struct change *c)
 {
     if (there_is_room(c) && store_is_here(c, "RegisterNode"))
-        es_change(store_client(c->registry->store), index_of(c, DOCUMENT_NODE), c->node_id,
-                  modify_node, time_left(c), on_node_added, c);
+        turns_take(c->registry->nodes, tars_str(c->node_id), &c->node_turn);
 }
 
 void registrations_add(struct registry *r, const struct registration *registration,

@@ -28,6 +28,8 @@ bool registration_check_node(struct tars_str node_name, struct tars_error *error
 
 /* What makes the changes of one instance wait for each other: the registry's `changes`. */
 struct turns *registrations_turns_new(struct registry *registry);
+/* The same at the documents of nodes: `nodes`. */
+struct turns *registrations_node_turns_new(struct registry *registry);
 
 /* No further instance may be added. */
 bool registrations_are_full(const struct registry *registry);

@@ -135,6 +135,7 @@ struct registry *registry_new(const struct settings *settings, struct tars_error
     r->snapshots = snapshots_new(settings->workers);
     r->purge = purge_new(r);
     r->changes = registrations_turns_new(r);
+    r->nodes = registrations_node_turns_new(r);
     r->name = table_intern(r->table, tars_str(settings->locator));
     r->file_written = clock_ms() - FILE_PAUSE_MS;
     liveness_init(&r->liveness, &settings->liveness, clock_ms());
@@ -224,6 +225,7 @@ void registry_free(struct registry *r)
     if (r->heartbeats)
         es_writer_free(r->heartbeats);
     store_free(r->store);
+    turns_free(r->nodes);
     turns_free(r->changes);
     purge_free(r->purge);
     loop_free(r->loop);

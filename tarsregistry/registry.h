@@ -59,6 +59,7 @@ struct registry {
     struct es_writer *heartbeats; /* of nodes */
     struct purge *purge;
     struct turns *changes; /* of instances, one at a time each */
+    struct turns *nodes;   /* the part of them that is about the node */
     struct counters counters;
     struct tars_str name;   /* settings.locator, interned */
     int64_t load_began;     /* monotonic; 0: no full load is running */

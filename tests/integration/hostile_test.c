@@ -517,36 +517,57 @@ START_TEST(thousands_of_connections_that_come_and_vanish_leave_nothing_behind)
 }
 END_TEST
 
-/* They stay and wait, each with what the others say too, or (`mixed`) with something else than the
- * one before: every one is told that it is registered. */
-static void expect_crowd_registered(int crowd, bool mixed)
+static struct tars_writer same_startup(int i)
 {
-    struct tars_writer texts[2] = {good_startup(), mixed ? other_startup() : good_startup()};
+    (void)i;
+    return good_startup();
+}
+
+static struct tars_writer one_of_two_startups(int i)
+{
+    return i % 2 ? other_startup() : good_startup();
+}
+
+/* Of a server of its own on the same node. */
+static struct tars_writer own_startup(int i)
+{
+    struct tars_writer w = good_startup();
+    char name[8];
+    snprintf(name, sizeof name, "S%05d", i % 100000);
+    for (uint8_t *at; (at = memmem(w.at, w.len, "Server", 6));)
+        memcpy(at, name, 6);
+    return w;
+}
+
+/* They stay and wait, and every one is told that it is registered. */
+static void expect_crowd_registered(const char *what, int crowd, struct tars_writer startup(int i))
+{
     double before = suite_metric(suite, "tars_registry_registrations_total");
     int *fds = xcalloc((size_t)crowd, sizeof *fds);
     int64_t begin = tk_ms();
     for (int i = 0; i < crowd; i++) {
+        struct tars_writer w = startup(i);
         fds[i] = connect_to(suite->ports.registry);
-        ck_assert(tk_send(fds[i], texts[i % 2].at, texts[i % 2].len));
+        ck_assert(tk_send(fds[i], w.at, w.len));
+        tars_writer_free(&w);
     }
     for (int i = 0; i < crowd; i++) {
         ck_assert_int_eq(answer_code(fds[i]), 0);
         close(fds[i]);
     }
-    printf("%d registrations of one instance: %d ms\n", crowd, (int)(tk_ms() - begin));
+    printf("%d registrations of %s: %d ms\n", crowd, what, (int)(tk_ms() - begin));
     ck_assert_double_ge(suite_metric(suite, "tars_registry_registrations_total"), before + crowd);
-    tars_writer_free(&texts[0]);
-    tars_writer_free(&texts[1]);
     free(fds);
 }
 
-START_TEST(a_crowd_that_registers_one_instance_is_registered)
+START_TEST(crowds_that_register_at_once_are_registered)
 {
-    enum { SAME = 700, MIXED = 100 };
     suite_watch(suite);
     for (int i = 0; i < rounds(); i++) {
-        expect_crowd_registered(SAME, false);
-        expect_crowd_registered(MIXED, true);
+        expect_crowd_registered("one instance", 700, same_startup);
+        expect_crowd_registered("one instance, each unlike the one before", 100,
+                                one_of_two_startups);
+        expect_crowd_registered("one node", 700, own_startup);
     }
     suite_expect_served(suite, SERVED_MS);
 }
@@ -794,7 +815,7 @@ int main(void)
     tcase_add_test(tc, thousands_of_small_requests_in_one_write_are_all_answered);
     tcase_add_test(tc, ten_thousand_idle_connections_cost_little_and_keep_nobody_out);
     tcase_add_test(tc, thousands_of_connections_that_come_and_vanish_leave_nothing_behind);
-    tcase_add_test(tc, a_crowd_that_registers_one_instance_is_registered);
+    tcase_add_test(tc, crowds_that_register_at_once_are_registered);
     tcase_add_test(tc, those_who_do_not_read_or_trickle_or_never_ask_are_closed_and_cost_little);
     tcase_add_test(tc, large_requests_that_never_end_take_what_they_sent_and_no_more);
     tcase_add_test(tc, the_store_refuses_what_is_no_request_and_goes_on);
