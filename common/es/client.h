@@ -72,6 +72,9 @@ void client_ready(struct es_client *client);
 void install_start(struct es_client *client);
 void install_free(struct es_install *install);
 
+/* Of indices that name none of their own. */
+extern const char es_default_settings[];
+
 void client_problem(struct es_client *client, const char *text);
 /* True for an alias that the client has made: writes to it carry require_alias. */
 bool client_owns(const struct es_client *client, const char *index);

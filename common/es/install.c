@@ -8,17 +8,19 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "es/template.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { STEP_TIMEOUT_MS = 10000, AGAIN_MS = 500, AGAIN_LIMIT_MS = 10000, TEMPLATE_PRIORITY = 200 };
 
-static const char default_settings[] =
+const char es_default_settings[] =
     "{\"number_of_shards\":1,\"auto_expand_replicas\":\"0-1\",\"refresh_interval\":\"1s\"}";
 
 enum step {
     STEP_VERSION,
+    STEP_READ_TEMPLATE,
     STEP_TEMPLATE,
     STEP_CREATE,
     STEP_MAPPING,
@@ -31,6 +33,7 @@ struct es_install {
     struct es_client *client;
     struct loop_timer again;
     enum step step;
+    cJSON *template; /* to be put */
     size_t index;
     int failures;
     bool running;
@@ -43,6 +46,7 @@ void install_free(struct es_install *in)
     if (!in)
         return;
     loop_timer_clear(in->client->loop, &in->again);
+    cJSON_Delete(in->template);
     free(in);
 }
 
@@ -103,6 +107,28 @@ static void next_index(struct es_install *in)
     in->step = in->index < in->client->options.index_count ? STEP_CREATE : STEP_DONE;
 }
 
+static cJSON *template_body(const struct es_client *client)
+{
+    cJSON *body = cJSON_CreateObject(), *inner = cJSON_CreateObject();
+    char *pattern = xasprintf("%s*", client->prefix);
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(body, "index_patterns"),
+                         cJSON_CreateString(pattern));
+    free(pattern);
+    cJSON_AddNumberToObject(body, "priority", TEMPLATE_PRIORITY);
+    cJSON_AddItemToObject(inner, "settings", cJSON_Parse(es_default_settings));
+    cJSON_AddItemToObject(body, "template", inner);
+    return body;
+}
+
+/* What has to be put; NULL when the one that is there has it all. */
+static cJSON *merge_template(const struct es_client *client, const cJSON *answer)
+{
+    cJSON *wanted = template_body(client),
+          *body = es_template_merge(es_template_of(answer), wanted);
+    cJSON_Delete(wanted);
+    return body;
+}
+
 /* Where to go from an answer; false when it is a failure. */
 static bool advance(struct es_install *in, const struct es_result *r, char *why, size_t size)
 {
@@ -110,8 +136,13 @@ static bool advance(struct es_install *in, const struct es_result *r, char *why,
     snprintf(why, size, "%s", r->error.text);
     switch (in->step) {
     case STEP_VERSION:
-        in->step = in->client->options.index_count ? STEP_TEMPLATE : STEP_DONE;
+        in->step = in->client->options.index_count ? STEP_READ_TEMPLATE : STEP_DONE;
         return ok && check_version(in->client, r->body, why, size);
+    case STEP_READ_TEMPLATE:
+        cJSON_Delete(in->template);
+        in->template = merge_template(in->client, ok ? r->body : NULL);
+        in->step = in->template ? STEP_TEMPLATE : STEP_CREATE;
+        return ok || r->status == ES_MISSING;
     case STEP_TEMPLATE:
         in->step = STEP_CREATE;
         return ok;
@@ -156,20 +187,7 @@ static void on_step(void *user, const struct es_result *r)
 
 static cJSON *settings_of(const struct es_index *index)
 {
-    return cJSON_Parse(index->settings ? index->settings : default_settings);
-}
-
-static cJSON *template_body(const struct es_client *client)
-{
-    cJSON *body = cJSON_CreateObject(), *inner = cJSON_CreateObject();
-    char *pattern = xasprintf("%s*", client->prefix);
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(body, "index_patterns"),
-                         cJSON_CreateString(pattern));
-    free(pattern);
-    cJSON_AddNumberToObject(body, "priority", TEMPLATE_PRIORITY);
-    cJSON_AddItemToObject(inner, "settings", cJSON_Parse(default_settings));
-    cJSON_AddItemToObject(body, "template", inner);
-    return body;
+    return cJSON_Parse(index->settings ? index->settings : es_default_settings);
 }
 
 static cJSON *index_body(const struct es_client *client, size_t at)
@@ -225,9 +243,12 @@ static void take_step(struct es_install *in)
     struct es_client *client = in->client;
     if (in->step == STEP_VERSION) {
         ask(in, "GET", xstrdup("/"), NULL);
-    } else if (in->step == STEP_TEMPLATE) {
+    } else if (in->step == STEP_READ_TEMPLATE || in->step == STEP_TEMPLATE) {
+        bool put = in->step == STEP_TEMPLATE;
         char *name = xasprintf("%sindices", client->prefix);
-        ask(in, "PUT", es_path("_index_template", name, NULL), template_body(client));
+        cJSON *body = put ? in->template : NULL;
+        in->template = put ? NULL : in->template;
+        ask(in, put ? "PUT" : "GET", es_path("_index_template", name, NULL), body);
         free(name);
     } else if (in->step != STEP_DONE) {
         ask_of_index(in);

@@ -218,10 +218,10 @@ START_TEST(template_and_indices_are_there_before_the_first_write)
     wait_for(&o);
     ck_assert_int_eq(o.status, ES_OK);
     ck_assert_int_eq(o.seq_no, 7);
-    ck_assert_str_eq(
-        s.script.log,
-        "GET / HTTP/1.1\nPUT /_index_template/t_indices HTTP/1.1\nPUT /t_server_v1 HTTP/1.1\n"
-        "PUT /t_server/_doc/a%7Cb%2Fc?require_alias=true HTTP/1.1\n");
+    ck_assert_str_eq(s.script.log,
+                     "GET / HTTP/1.1\nGET /_index_template/t_indices HTTP/1.1\nPUT "
+                     "/_index_template/t_indices HTTP/1.1\nPUT /t_server_v1 HTTP/1.1\n"
+                     "PUT /t_server/_doc/a%7Cb%2Fc?require_alias=true HTTP/1.1\n");
     stop(&s);
 }
 END_TEST
