@@ -7,6 +7,7 @@
 #include "wildcard.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { STATEMENTS_KEPT = 256 };
 
@@ -60,6 +61,19 @@ void db_close(struct db *db)
     source_packer_free(db->packer);
     sqlite3_close_v2(db->sql);
     free(db);
+}
+
+bool db_has_log(const char *path)
+{
+    char *log = xasprintf("%s-wal", path);
+    bool there = access(log, F_OK) == 0;
+    free(log);
+    return there;
+}
+
+bool db_leave_log(sqlite3 *sql, bool had_log)
+{
+    return sqlite3_db_config(sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, had_log, NULL) == SQLITE_OK;
 }
 
 sqlite3_stmt *db_prepare(struct db *db, struct tars_str sql)

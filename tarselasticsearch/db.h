@@ -17,6 +17,10 @@ struct db {
 /* `writer`: creates the file, syncs every commit to the disk. */
 struct db *db_open(const char *path, bool writer, struct tars_error *error);
 void db_close(struct db *db);
+/* For who only looks: a log that was there before the first read stays as it is, instead of being
+ * emptied into the file when the last connection closes. */
+bool db_has_log(const char *path);
+bool db_leave_log(sqlite3 *sql, bool had_log);
 
 /* A statement ready to be bound; kept for the next time. NULL: see db_problem. */
 sqlite3_stmt *db_prepare(struct db *db, struct tars_str sql);

@@ -2,6 +2,7 @@
 #include "service.h"
 
 #include "daemon/daemon.h"
+#include "keeping.h"
 
 static const struct daemon_key keys[] = {
     {.name = "port", .kind = DAEMON_PORT, .port = 9200, .help = "port of the REST interface"},
@@ -71,12 +72,20 @@ static const struct daemon_metric metrics[] = {
     {"tars_store_connections", "Open connections.", service_connections},
 };
 
+static const struct daemon_command commands[] = {
+    {"backup", "DIR", "copy the store into a new folder, while it serves or not", keeping_backup},
+    {"check", NULL, "read everything and name what is damaged; changes nothing (exit status 4)",
+     keeping_check},
+};
+
 static const struct daemon_info info = {
     .name = "tarselasticsearch",
     .about = "The embedded store: Elasticsearch's document API over one SQLite file",
     .domain = "/tars/elasticsearch",
     .http_port = 9280,
     .needs_data = true,
+    .commands = commands,
+    .command_count = sizeof commands / sizeof *commands,
     .keys = keys,
     .key_count = sizeof keys / sizeof *keys,
     .metrics = metrics,

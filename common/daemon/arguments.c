@@ -34,10 +34,39 @@ static void print_help(const struct daemon_info *info, const struct daemon_setti
         if (info->admin_port)
             printf("  AdminObj  %u\n", info->admin_port);
     }
+    if (info->command_count)
+        printf("\nCommands instead of serving: %s [OPTION]... COMMAND\n", info->name);
+    for (size_t i = 0; i < info->command_count; i++) {
+        const struct daemon_command *command = &info->commands[i];
+        printf("  %s%s%s\n      %s\n", command->name, command->operand ? " " : "",
+               command->operand ? command->operand : "", command->help);
+    }
     printf("\nSettings, in the file or in the environment [default]:\n");
     daemon_settings_help(settings, stdout);
     printf("\nExit status: 0 stopped or checked, 1 failed, 2 arguments or configuration, 3 cannot "
            "listen.\n");
+}
+
+/* The command that the words name; false, with the reason told, when they name none. */
+static bool find_command(char *const *words, int count, const struct daemon_info *info,
+                         struct daemon_arguments *arguments)
+{
+    for (size_t i = 0; i < info->command_count; i++) {
+        const struct daemon_command *command = &info->commands[i];
+        if (strcmp(words[0], command->name) != 0)
+            continue;
+        if (count != (command->operand ? 2 : 1)) {
+            fprintf(stderr, "%s: %s takes %s; --help shows what is allowed\n", info->name,
+                    command->name, command->operand ? command->operand : "no operand");
+            return false;
+        }
+        arguments->command = command;
+        arguments->operand = command->operand ? words[1] : NULL;
+        return true;
+    }
+    fprintf(stderr, "%s: '%s' is no %s; --help shows what is allowed\n", info->name, words[0],
+            info->command_count ? "option or command" : "option");
+    return false;
 }
 
 bool daemon_arguments_parse(int argc, char **argv, const struct daemon_info *info,
@@ -77,10 +106,8 @@ bool daemon_arguments_parse(int argc, char **argv, const struct daemon_info *inf
             return false;
         }
     }
-    if (optind == argc)
+    if (optind == argc || find_command(argv + optind, argc - optind, info, arguments))
         return true;
-    fprintf(stderr, "%s: '%s' is no option; --help shows what is allowed\n", info->name,
-            argv[optind]);
     *status = DAEMON_USAGE;
     return false;
 }

@@ -3,12 +3,15 @@
 #ifndef DAEMON_ARGUMENTS_H
 #define DAEMON_ARGUMENTS_H
 
+#include "daemon/daemon.h"
 #include "daemon/settings.h"
 
 struct daemon_arguments {
     const char *config; /* NULL without --config */
     bool check;
-    bool addresses; /* say where it would listen, and end */
+    bool addresses;                       /* say where it would listen, and end */
+    const struct daemon_command *command; /* NULL: serve */
+    const char *operand;                  /* of the command */
     struct daemon_overrides overrides;
 };
 

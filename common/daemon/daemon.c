@@ -160,12 +160,26 @@ static void raise_open_files(struct daemon *d)
         log_warn(d->info->name, "cannot raise the limit of open files: %s", strerror(errno));
 }
 
+static char *data_path(const struct daemon *d, struct tars_error *error)
+{
+    const char *given = daemon_text(d, "data");
+    return *given ? xstrdup(given) : daemon_folder_default(d->info->name, error);
+}
+
+static int run_command(const struct daemon *d, const struct daemon_arguments *arguments,
+                       struct tars_error *error)
+{
+    char *path = data_path(d, error);
+    int status = path ? arguments->command->run(path, arguments->operand) : DAEMON_FAILED;
+    free(path);
+    return status;
+}
+
 static bool open_data(struct daemon *d, struct tars_error *error)
 {
     if (!d->info->needs_data)
         return true;
-    const char *given = daemon_text(d, "data");
-    char *path = *given ? xstrdup(given) : daemon_folder_default(d->info->name, error);
+    char *path = data_path(d, error);
     if (path)
         d->folder = daemon_folder_open(path, error);
     free(path);
@@ -287,6 +301,8 @@ int daemon_main_on(const struct daemon_carrier *carrier, int argc, char **argv,
         status = DAEMON_USAGE;
     else if (arguments.check || arguments.addresses)
         status = report(&d, &arguments);
+    else if (arguments.command)
+        status = run_command(&d, &arguments, &error);
     else
         status = serve(&d, &error);
     if (*error.text)

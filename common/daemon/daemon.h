@@ -81,6 +81,17 @@ struct daemon_metric {
     double (*read)(void *self);
 };
 
+/*
+ * What the program also does, instead of serving, with the data folder: `NAME backup DIR`. `data`
+ * is where the folder is or would be, and a running daemon may hold it. Returns the exit status.
+ */
+struct daemon_command {
+    const char *name;
+    const char *operand; /* how --help calls what follows the name; NULL: nothing may */
+    const char *help;    /* one line */
+    int (*run)(const char *data, const char *operand);
+};
+
 struct daemon_info {
     const char *name;   /* of the program, and of the Tars server: "tarsregistry" */
     const char *about;  /* one line for --help */
@@ -94,6 +105,8 @@ struct daemon_info {
 
     uint16_t http_port; /* default of the key http-port */
     bool needs_data;    /* a data folder, made 0700 and locked against a second daemon */
+    const struct daemon_command *commands; /* on that folder */
+    size_t command_count;
 
     const struct daemon_key *keys;
     size_t key_count;
