@@ -12,6 +12,14 @@ static const struct daemon_key keys[] = {
      .kind = DAEMON_TEXT,
      .fallback = "",
      .help = "encoded API key that is accepted too"},
+    {.name = "certificate",
+     .kind = DAEMON_TEXT,
+     .fallback = "",
+     .help = "PEM file of the certificate chain: then it speaks HTTPS"},
+    {.name = "certificate-key",
+     .kind = DAEMON_TEXT,
+     .fallback = "",
+     .help = "PEM file of its private key"},
     {.name = "auth",
      .kind = DAEMON_CHOICE,
      .fallback = "on",
@@ -70,6 +78,8 @@ static const struct daemon_metric metrics[] = {
      service_rollbacks},
     {"tars_store_waiting", "Requests that wait for a thread.", service_waiting},
     {"tars_store_connections", "Open connections.", service_connections},
+    {"tars_store_certificate_renewals_total", "Certificates that were replaced while serving.",
+     service_renewals},
 };
 
 static const struct daemon_command commands[] = {

@@ -1,36 +1,54 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "server.h"
 
+#include "certificate.h"
 #include "filter_path.h"
 
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "request.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 #include <zlib.h>
+
+/* Listens with one certificate. Another certificate means another one on the same socket. */
+struct listener {
+    struct server *server;
+    struct MHD_Daemon *daemon;
+    struct certificate *certificate; /* NULL: plain HTTP */
+    int fd;                          /* to be closed behind MHD; -1: MHD closes it */
+    _Atomic int working;             /* calls that the store's threads have */
+    _Atomic bool closing;
+};
 
 struct server {
     struct store *store;
-    struct MHD_Daemon *daemon;
+    pthread_mutex_t lock; /* of `listener`, for who counts connections */
+    struct listener *listener;
+    struct listener *retired; /* which has connections from before; or NULL */
     struct server_options options;
+    struct certificate_files certificates;
     char *basic, *api_key; /* whole values of the Authorization header, or NULL */
     _Atomic size_t memory;
-    _Atomic int working; /* calls that the store's threads have */
-    _Atomic bool closing;
+    _Atomic uint64_t renewals;
 };
 
 /* One exchange. It belongs to MHD's thread until it is submitted, then to the store's until it is
  * resumed. */
 struct call {
     struct store_job job;
+    struct listener *listener;
     struct server *server;
     struct MHD_Connection *connection;
     struct request request;
@@ -214,16 +232,16 @@ static void call_done(struct store_job *job, bool kept)
                     "the write could not be committed to the data file; nothing of it was kept");
         request_fail(&call->request, &f);
     }
-    struct server *s = call->server;
+    struct listener *l = call->listener;
     atomic_store(&call->finished, true);
     MHD_resume_connection(call->connection);
-    atomic_fetch_sub(&s->working, 1);
+    atomic_fetch_sub(&l->working, 1);
 }
 
 static enum MHD_Result start(struct call *call, const char *method)
 {
     struct request *r = &call->request;
-    int status = atomic_load(&call->server->closing)       ? 503
+    int status = atomic_load(&call->listener->closing)     ? 503
                  : allowed(call->server, call->connection) ? check_body(call)
                                                            : 401;
     if (status)
@@ -233,7 +251,7 @@ static enum MHD_Result start(struct call *call, const char *method)
     r->body = text_str(&call->body);
     call->job = (struct store_job){.write = r->route->write, .run = run_call, .done = call_done};
     MHD_suspend_connection(call->connection);
-    atomic_fetch_add(&call->server->working, 1);
+    atomic_fetch_add(&call->listener->working, 1);
     if (store_submit(call->server->store, &call->job))
         return MHD_YES;
     struct failure f;
@@ -241,7 +259,7 @@ static enum MHD_Result start(struct call *call, const char *method)
                 "rejected execution: the store's queue is full");
     request_fail(r, &f);
     atomic_store(&call->finished, true);
-    atomic_fetch_sub(&call->server->working, 1);
+    atomic_fetch_sub(&call->listener->working, 1);
     MHD_resume_connection(call->connection);
     return MHD_YES;
 }
@@ -254,7 +272,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     (void)url;
     (void)version;
     if (!call->connection) {
-        call->server = cls;
+        call->listener = cls;
+        call->server = call->listener->server;
         call->connection = connection;
         return MHD_YES;
     }
@@ -321,6 +340,88 @@ static bool make_address(const char *address, uint16_t port, struct sockaddr_sto
     return inet_pton(AF_INET6, address, &v6->sin6_addr) == 1;
 }
 
+/* `fd` -1: opens a socket of its own. NULL when it cannot listen, or not with that certificate. */
+static struct listener *listener_new(struct server *s, struct certificate *certificate, int fd)
+{
+    struct sockaddr_storage address;
+    struct listener *l = xcalloc(1, sizeof *l);
+    make_address(s->options.address, s->options.port, &address);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                     (certificate ? MHD_USE_TLS : 0) |
+                     (address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, certificate ? certificate->chain : NULL},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, certificate ? certificate->key : NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)CERTIFICATE_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem socket[] = {
+        fd < 0 ? (struct MHD_OptionItem){MHD_OPTION_SOCK_ADDR, 0, &address}
+               : (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, fd, NULL},
+        {MHD_OPTION_END, 0, NULL}};
+    l->server = s;
+    l->fd = -1;
+    l->certificate = certificate;
+    l->daemon = MHD_start_daemon(
+        flags, s->options.port, NULL, NULL, on_request, l, MHD_OPTION_ARRAY, socket,
+        MHD_OPTION_ARRAY, certificate ? tls : none, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
+        NULL, MHD_OPTION_CONNECTION_LIMIT, s->options.connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        s->options.idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)262144, MHD_OPTION_END);
+    if (l->daemon)
+        return l;
+    certificate_free(certificate);
+    free(l);
+    return NULL;
+}
+
+/* MHD must not be stopped while connections are suspended: none is when nothing works. */
+static bool listener_is_idle(struct listener *l)
+{
+    return atomic_load(&l->working) == 0;
+}
+
+static void listener_free(struct listener *l)
+{
+    if (!l)
+        return;
+    atomic_store(&l->closing, true);
+    while (!listener_is_idle(l))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    MHD_stop_daemon(l->daemon);
+    if (l->fd >= 0)
+        close(l->fd);
+    certificate_free(l->certificate);
+    free(l);
+}
+
+static unsigned listener_connections(const struct listener *l)
+{
+    const union MHD_DaemonInfo *info =
+        l ? MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS) : NULL;
+    return info ? info->num_connections : 0;
+}
+
+static bool listen_first(struct server *s, struct tars_error *error)
+{
+    struct certificate *certificate = NULL;
+    if (s->certificates.chain) {
+        certificate = certificate_load(&s->certificates, error);
+        if (!certificate) {
+            error->code = 2;
+            return false;
+        }
+    }
+    bool tls = certificate != NULL;
+    s->listener = listener_new(s, certificate, -1);
+    return s->listener ||
+           tars_fail(error, 3,
+                     "listening on %s port %u: the address is in use or cannot be bound%s",
+                     s->options.address, s->options.port,
+                     tls ? ", or TLS cannot be set up with this certificate" : "");
+}
+
 struct server *server_new(struct store *store, const struct server_options *options,
                           struct tars_error *error)
 {
@@ -328,52 +429,98 @@ struct server *server_new(struct store *store, const struct server_options *opti
     struct server *s = xcalloc(1, sizeof *s);
     s->store = store;
     s->options = *options;
+    pthread_mutex_init(&s->lock, NULL);
     if (options->user && *options->user)
         s->basic = basic_header(options->user, options->password);
     if (options->api_key && *options->api_key)
         s->api_key = xasprintf("ApiKey %s", options->api_key);
-    if (!make_address(options->address, options->port, &address)) {
+    if (options->certificate && *options->certificate)
+        s->certificates = (struct certificate_files){.chain = options->certificate,
+                                                     .key = options->key};
+    if (!make_address(options->address, options->port, &address))
         tars_fail(error, 2, "address %s: an IPv4 or IPv6 address was expected", options->address);
-        server_free(s);
-        return NULL;
-    }
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                     (address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
-    s->daemon = MHD_start_daemon(
-        flags, options->port, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR,
-        (struct sockaddr *)&address, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
-        NULL, MHD_OPTION_CONNECTION_LIMIT, options->connections, MHD_OPTION_CONNECTION_TIMEOUT,
-        options->idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)262144, MHD_OPTION_END);
-    if (s->daemon)
+    else if (listen_first(s, error))
         return s;
-    tars_fail(error, 3, "listening on %s port %u: the address is in use or cannot be bound",
-              options->address, options->port);
     server_free(s);
     return NULL;
+}
+
+/* ---- another certificate
+ * ----------------------------------------------------------------------------------- */
+
+/* The socket goes on under another number. */
+static struct listener *listen_on(struct server *s, struct certificate *certificate)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->listener->daemon,
+                                                           MHD_DAEMON_INFO_LISTEN_FD);
+    int fd = info ? fcntl(info->listen_fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (fd >= 0)
+        return listener_new(s, certificate, fd);
+    certificate_free(certificate);
+    return NULL;
+}
+
+/* Connections go on with the certificate that they began with; those from before the last one are
+ * closed when a third one comes. */
+static void renew(struct server *s)
+{
+    struct tars_error error;
+    struct certificate *certificate = certificate_load(&s->certificates, &error);
+    struct listener *l = NULL;
+    if (!certificate)
+        log_error("store", "the certificate stays as it was: %s", error.text);
+    else if (!(l = listen_on(s, certificate)))
+        log_error("store", "the certificate stays as it was: TLS cannot be set up with %s",
+                  s->certificates.chain);
+    if (!l)
+        return;
+    s->retired = s->listener;
+    s->retired->fd = MHD_quiesce_daemon(s->retired->daemon);
+    pthread_mutex_lock(&s->lock);
+    s->listener = l;
+    pthread_mutex_unlock(&s->lock);
+    atomic_fetch_add(&s->renewals, 1);
+    log_info("store", "new connections get the certificate as it is in %s now",
+             s->certificates.chain);
+}
+
+void server_tick(struct server *s)
+{
+    struct listener *old = s->retired;
+    bool changed = s->certificates.chain && certificate_changed(&s->certificates);
+    if (old && (changed || listener_connections(old) == 0))
+        atomic_store(&old->closing, true);
+    if (old && atomic_load(&old->closing) && listener_is_idle(old)) {
+        listener_free(old);
+        s->retired = NULL;
+    }
+    if (changed && !s->retired)
+        renew(s);
 }
 
 void server_free(struct server *s)
 {
     if (!s)
         return;
-    atomic_store(&s->closing, true);
-    /* MHD must not be stopped while connections are suspended: what runs is waited for. */
-    while (atomic_load(&s->working) > 0)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    if (s->daemon)
-        MHD_stop_daemon(s->daemon);
+    listener_free(s->retired);
+    listener_free(s->listener);
     if (s->basic)
         OPENSSL_cleanse(s->basic, strlen(s->basic));
     free(s->basic);
     free(s->api_key);
+    pthread_mutex_destroy(&s->lock);
     free(s);
 }
 
-unsigned server_connections(const struct server *s)
+unsigned server_connections(struct server *s)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon,
-                                                           MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-    return info ? info->num_connections : 0;
+    pthread_mutex_lock(&s->lock);
+    unsigned count = listener_connections(s->listener);
+    pthread_mutex_unlock(&s->lock);
+    return count;
+}
+
+uint64_t server_renewals(const struct server *s)
+{
+    return atomic_load(&s->renewals);
 }

@@ -15,6 +15,8 @@ struct server_options {
     uint16_t port;
     const char *user, *password; /* basic auth; NULL or "" for none */
     const char *api_key;         /* the encoded key; NULL or "" for none */
+    const char *certificate;     /* PEM file of the chain; NULL or "": plain HTTP */
+    const char *key;             /* PEM file of its private key */
     size_t body_limit;           /* bytes of one request, also after unpacking */
     size_t memory_limit;         /* bytes of all requests that are being received or worked on */
     unsigned connections;
@@ -26,7 +28,11 @@ struct server *server_new(struct store *store, const struct server_options *opti
                           struct tars_error *error);
 /* Takes no more, finishes what runs. */
 void server_free(struct server *s);
-unsigned server_connections(const struct server *s);
+/* Once a second, on one thread: new connections get a certificate that has changed. */
+void server_tick(struct server *s);
+/* From any thread. */
+unsigned server_connections(struct server *s);
+uint64_t server_renewals(const struct server *s);
 /* An address that only this machine reaches. */
 bool server_is_local(const char *address);
 

@@ -4,11 +4,13 @@
 #include "base/xmalloc.h"
 #include "server.h"
 
+#include <event2/event.h>
 #include <stdlib.h>
 
 struct service {
     struct store *store;
     struct server *server;
+    struct event *tick;
 };
 
 enum { MEGABYTE = 1024 * 1024, REQUEST_MEMORY = 128 * MEGABYTE };
@@ -32,6 +34,9 @@ static bool check_access(struct daemon *daemon, struct tars_error *error)
 {
     const char *address = daemon_text(daemon, "address");
     bool secret = *daemon_text(daemon, "user") || *daemon_text(daemon, "api-key");
+    if (!*daemon_text(daemon, "certificate") != !*daemon_text(daemon, "certificate-key"))
+        return tars_fail(error, DAEMON_USAGE,
+                         "one of certificate and certificate-key is set: set both, or none");
     if (*daemon_text(daemon, "user") && !*daemon_text(daemon, "password"))
         return tars_fail(error, DAEMON_USAGE, "user is set and password is not: set both");
     if (server_is_local(address) || secret || strcmp(daemon_text(daemon, "auth"), "off") == 0)
@@ -42,6 +47,13 @@ static bool check_access(struct daemon *daemon, struct tars_error *error)
                      address);
 }
 
+static void on_tick(evutil_socket_t fd, short what, void *self)
+{
+    (void)fd;
+    (void)what;
+    server_tick(((struct service *)self)->server);
+}
+
 bool service_open(struct daemon *daemon, void **self, struct tars_error *error)
 {
     struct server_options options = {
@@ -50,6 +62,8 @@ bool service_open(struct daemon *daemon, void **self, struct tars_error *error)
         .user = daemon_text(daemon, "user"),
         .password = daemon_text(daemon, "password"),
         .api_key = daemon_text(daemon, "api-key"),
+        .certificate = daemon_text(daemon, "certificate"),
+        .key = daemon_text(daemon, "certificate-key"),
         .body_limit = (size_t)daemon_int(daemon, "body-limit-mb") * MEGABYTE,
         .memory_limit = (size_t)daemon_int(daemon, "memory-limit-mb") * MEGABYTE,
         .connections = (unsigned)daemon_int(daemon, "connections"),
@@ -65,6 +79,9 @@ bool service_open(struct daemon *daemon, void **self, struct tars_error *error)
         service_close(s);
         return false;
     }
+    const struct timeval second = {.tv_sec = 1};
+    s->tick = event_new(daemon_base(daemon), -1, EV_PERSIST, on_tick, s);
+    event_add(s->tick, &second);
     *self = s;
     return true;
 }
@@ -72,6 +89,8 @@ bool service_open(struct daemon *daemon, void **self, struct tars_error *error)
 void service_close(void *self)
 {
     struct service *s = self;
+    if (s->tick)
+        event_free(s->tick);
     server_free(s->server);
     store_close(s->store);
     free(s);
@@ -115,4 +134,9 @@ double service_waiting(void *self)
 double service_connections(void *self)
 {
     return server_connections(((struct service *)self)->server);
+}
+
+double service_renewals(void *self)
+{
+    return (double)server_renewals(((struct service *)self)->server);
 }

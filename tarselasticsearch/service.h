@@ -15,5 +15,6 @@ double service_rejected(void *self);
 double service_rollbacks(void *self);
 double service_waiting(void *self);
 double service_connections(void *self);
+double service_renewals(void *self);
 
 #endif
