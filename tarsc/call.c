@@ -98,13 +98,12 @@ static const struct idl_file *read_interface(struct idl *idl, struct options *o,
     idl_add_builtins(idl, builtin_files, builtin_file_count);
     const struct idl_file *file = o->tars ? idl_read(idl, path, &error)
                                           : read_builtin(idl, path, &error);
-    if (!file) {
-        fprintf(stderr, "tarsc call: %s\n", error.text);
-        return NULL;
-    }
-    if (!idl_errors(idl))
+    if (file && !idl_errors(idl))
         return file;
-    idl_print(idl, stderr);
+    if (idl_errors(idl))
+        idl_print(idl, stderr);
+    else
+        fprintf(stderr, "tarsc call: %s\n", error.text);
     return NULL;
 }
 

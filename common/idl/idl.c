@@ -19,11 +19,11 @@ struct message {
 
 struct idl {
     struct tars_arena *arena;
-    struct map *by_path; /* path -> struct idl_file, complete or being read */
+    struct map *by_path; /* identity -> struct idl_file, complete or being read */
     struct idl_file *files;
     struct idl_file **files_end;
     struct map *decls;   /* "Module::Name" -> the first struct idl_decl of that name */
-    struct map *reading; /* paths of the files that are not complete yet */
+    struct map *reading; /* identities of the files that are not complete yet */
     int depth;
     char **folders;
     size_t folder_count;
@@ -266,19 +266,30 @@ static void enter_names(struct idl *idl, const struct idl_file *file)
     }
 }
 
-static const struct idl_file *read_text(struct idl *idl, const char *path, struct tars_str text)
+/* What one file is known by, however its path is spelled: "a.tars", "./a.tars", a link. */
+static const char *identity(struct idl *idl, const char *path)
+{
+    char *real = realpath(path, NULL);
+    const char *id = real ? tars_arena_copy(idl->arena, tars_str(real)).at : path;
+
+    free(real);
+    return id;
+}
+
+static const struct idl_file *read_text(struct idl *idl, const char *path, const char *id,
+                                        struct tars_str text)
 {
     struct idl_file *file = tars_arena_alloc(idl->arena, sizeof(*file));
     bool ok;
 
     file->path = tars_arena_copy(idl->arena, tars_str(path)).at;
     file->text = text;
-    map_put(idl->by_path, tars_str(file->path), file);
-    map_put(idl->reading, tars_str(file->path), file);
+    map_put(idl->by_path, tars_str(id), file);
+    map_put(idl->reading, tars_str(id), file);
     idl->depth++;
     ok = idl_parse(idl, file, include_file);
     idl->depth--;
-    map_take(idl->reading, tars_str(file->path));
+    map_take(idl->reading, tars_str(id));
     if (!ok)
         return NULL;
     *idl->files_end = file;
@@ -335,6 +346,7 @@ static const struct idl_file *include_file(struct idl *idl, const struct idl_fil
 {
     const char *path = find_include(idl, from, name);
     const struct idl_builtin *builtin = path ? NULL : find_builtin(idl, name);
+    const char *id;
     struct idl_file *known;
     struct tars_str text;
 
@@ -346,8 +358,9 @@ static const struct idl_file *include_file(struct idl *idl, const struct idl_fil
         tars_fail(&idl->error, ENOENT, "%s: cannot find the included file '%s'", from->path, name);
         return NULL;
     }
-    known = map_get(idl->by_path, tars_str(path));
-    if (known != NULL && map_get(idl->reading, tars_str(path)) == NULL)
+    id = builtin ? path : identity(idl, path);
+    known = map_get(idl->by_path, tars_str(id));
+    if (known != NULL && map_get(idl->reading, tars_str(id)) == NULL)
         return known;
     if (known != NULL || idl->depth == MAX_INCLUDE_DEPTH) {
         idl_error(idl, pos,
@@ -361,7 +374,7 @@ static const struct idl_file *include_file(struct idl *idl, const struct idl_fil
         text = tars_str_n(builtin->text, builtin->len);
     else if (!load(idl, path, &text))
         return NULL;
-    return read_text(idl, path, text);
+    return read_text(idl, path, id, text);
 }
 
 static const struct idl_file *give(struct idl *idl, const struct idl_file *file,
@@ -376,19 +389,20 @@ const struct idl_file *idl_read(struct idl *idl, const char *path, struct tars_e
 {
     struct tars_str text;
     bool from_stdin = strcmp(path, "-") == 0;
-    const struct idl_file *known = map_get(idl->by_path, tars_str(path));
+    const char *id = from_stdin ? "<stdin>" : identity(idl, path);
+    const struct idl_file *known = map_get(idl->by_path, tars_str(id));
 
     if (known != NULL)
         return known;
     if (from_stdin ? !read_stream(idl, stdin, "<stdin>", &text) : !load(idl, path, &text))
         return give(idl, NULL, error);
-    return give(idl, read_text(idl, from_stdin ? "<stdin>" : path, text), error);
+    return give(idl, read_text(idl, from_stdin ? "<stdin>" : path, id, text), error);
 }
 
 const struct idl_file *idl_read_text(struct idl *idl, const char *name, struct tars_str text,
                                      struct tars_error *error)
 {
-    return give(idl, read_text(idl, name, tars_arena_copy(idl->arena, text)), error);
+    return give(idl, read_text(idl, name, name, tars_arena_copy(idl->arena, text)), error);
 }
 
 /* ---- looking up ---------------------------------------------------------------------------- */

@@ -47,7 +47,7 @@ const struct idl_function *idl_find_function(const struct idl_decl *interface, c
 
 size_t idl_errors(const struct idl *idl);
 size_t idl_warnings(const struct idl *idl);
-/* "file:line:column: error: …", the line itself and a caret below the place; in source order,
+/* "file:line:column: error: …", the line itself and a caret below the place, as they were found;
  * at most 100. */
 void idl_print(const struct idl *idl, FILE *to);
 

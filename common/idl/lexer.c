@@ -172,6 +172,21 @@ static void read_name(struct idl_lexer *l, struct idl_token *token)
     token->text = tars_str_n(begin, (size_t)(l->at - begin));
 }
 
+/* As in C: 0x10 and 010 are not ten. Other generators take 010 as ten, so that is warned about. */
+static int base_of(struct idl_lexer *l, const struct idl_token *token, const char *text)
+{
+    const char *digits = text + (*text == '-' || *text == '+');
+
+    if (digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X'))
+        return 16;
+    if (digits[0] != '0' || strspn(digits, "0") == strlen(digits) || strpbrk(digits, "89"))
+        return 10;
+    if (strtoll(digits, NULL, 8) > 7)
+        idl_warn(l->idl, token->pos, "'%s' is octal here and in tars2cpp, decimal for others",
+                 text);
+    return 8;
+}
+
 static void read_number(struct idl_lexer *l, struct idl_token *token)
 {
     const char *begin = l->at;
@@ -195,7 +210,7 @@ static void read_number(struct idl_lexer *l, struct idl_token *token)
     if (real)
         token->real = strtod(text, &end);
     else
-        token->integer = strtoll(text, &end, hex ? 16 : 10);
+        token->integer = strtoll(text, &end, base_of(l, token, text));
     if (real && (*end == 'f' || *end == 'F'))
         end++;
     if (*end != '\0')
@@ -204,22 +219,39 @@ static void read_number(struct idl_lexer *l, struct idl_token *token)
         idl_error(l->idl, token->pos, "'%s' does not fit into 64 bits", text);
 }
 
+/* "1", "-1", ".5", "+.5" */
+static bool begins_number(const struct idl_lexer *l)
+{
+    size_t at = peek(l, 0) == '-' || peek(l, 0) == '+';
+
+    return isdigit(peek(l, at)) || (peek(l, at) == '.' && isdigit(peek(l, at + 1)));
+}
+
 static int hex_digit(int c)
 {
     return isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
 }
 
+static bool is_octal(int c)
+{
+    return c >= '0' && c <= '7';
+}
+
 /* The character after a backslash; `l` stands on it and is moved behind it. */
 static char read_escape(struct idl_lexer *l)
 {
-    static const char names[] = "n\nt\tr\rb\bf\fv\va\a0\0";
-    int c = peek(l, 0);
+    static const char names[] = "n\nt\tr\rb\bf\fv\va\a";
+    int c = peek(l, 0), value = 0;
 
     if (c == 'x' && hex_digit(peek(l, 1)) >= 0) {
-        int value = 0;
         l->at++;
         for (int i = 0; i < 2 && hex_digit(peek(l, 0)) >= 0; i++)
             value = value * 16 + hex_digit(*l->at++);
+        return (char)value;
+    }
+    if (is_octal(c)) {
+        for (int i = 0; i < 3 && is_octal(peek(l, 0)) && value * 8 <= 0377; i++)
+            value = value * 8 + *l->at++ - '0';
         return (char)value;
     }
     l->at++;
@@ -284,7 +316,7 @@ void idl_lexer_next(struct idl_lexer *l, struct idl_token *token)
             read_name(l, token);
             break;
         }
-        if (isdigit(c) || ((c == '-' || c == '+') && isdigit(peek(l, 1)))) {
+        if (begins_number(l)) {
             read_number(l, token);
             break;
         }

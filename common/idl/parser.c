@@ -127,6 +127,18 @@ static struct idl_type *new_type(struct parser *p, enum idl_kind kind)
 
 static const struct idl_type *parse_type(struct parser *p);
 
+/* "string : 32 name" and "string name : 32": hints for C++ code; the wire does not know them. */
+static bool skip_size_hint(struct parser *p)
+{
+    if (!at_punct(p, ':'))
+        return true;
+    next(p);
+    if (p->token.kind != IDL_TOKEN_INT)
+        return expected(p, "a size after ':'");
+    next(p);
+    return true;
+}
+
 static const struct idl_type *parse_vector(struct parser *p)
 {
     struct idl_type *type = new_type(p, IDL_LIST);
@@ -134,12 +146,7 @@ static const struct idl_type *parse_vector(struct parser *p)
     next(p);
     if (!take_punct(p, '<', "after vector") || !(type->value = parse_type(p)))
         return NULL;
-    if (at_punct(p, ':')) { /* vector<T : n>, an old form of a size hint */
-        next(p);
-        if (p->token.kind == IDL_TOKEN_INT)
-            next(p);
-    }
-    if (!take_punct(p, '>', "to close the vector"))
+    if (!skip_size_hint(p) || !take_punct(p, '>', "to close the vector"))
         return NULL;
     if (type->value->kind == IDL_INT8)
         type->kind = IDL_BYTES;
@@ -207,12 +214,19 @@ static const struct idl_type *parse_type(struct parser *p)
     return type;
 }
 
-/* "type name[10]": a vector that holds at most 10. */
-static const struct idl_type *parse_array(struct parser *p, const struct idl_type *element)
+static struct idl_type *new_vector(struct parser *p, const struct idl_type *element)
 {
     struct idl_type *type = new_type(p, element->kind == IDL_INT8 ? IDL_BYTES : IDL_LIST);
 
     type->value = element;
+    return type;
+}
+
+/* "type name[10]": a vector that holds at most 10. */
+static const struct idl_type *parse_array(struct parser *p, const struct idl_type *element)
+{
+    struct idl_type *type = new_vector(p, element);
+
     next(p);
     if (p->token.kind != IDL_TOKEN_INT || p->token.integer <= 0 || p->token.integer > INT32_MAX) {
         expected(p, "the size of the array, a positive number,");
@@ -221,6 +235,24 @@ static const struct idl_type *parse_array(struct parser *p, const struct idl_typ
     type->max = (size_t)p->token.integer;
     next(p);
     return take_punct(p, ']', "to close the array") ? type : NULL;
+}
+
+/* A type with the name of a member or parameter: "T name", "T name[10]", "T *name", a vector too.
+ */
+static bool parse_named_type(struct parser *p, struct idl_member *member, const char *what)
+{
+    if (!(member->type = parse_type(p)) || !skip_size_hint(p))
+        return false;
+    if (at_punct(p, '*')) {
+        member->type = new_vector(p, member->type);
+        next(p);
+    }
+    member->pos = p->token.pos;
+    if (!(member->name = take_name(p, what)))
+        return false;
+    if (at_punct(p, '[') && !(member->type = parse_array(p, member->type)))
+        return false;
+    return skip_size_hint(p);
 }
 
 /* ---- values -------------------------------------------------------------------------------- */
@@ -349,14 +381,7 @@ static struct idl_member *parse_struct_member(struct parser *p)
 {
     struct idl_member *member = new_member(p);
 
-    if (!parse_tag(p, member) || !(member->type = parse_type(p)))
-        return NULL;
-    if (at_punct(p, '*')) /* a pointer in old C++ code; the wire does not know it */
-        next(p);
-    member->pos = p->token.pos;
-    if (!(member->name = take_name(p, "a member's name")))
-        return NULL;
-    if (at_punct(p, '[') && !(member->type = parse_array(p, member->type)))
+    if (!parse_tag(p, member) || !parse_named_type(p, member, "a member's name"))
         return NULL;
     if (at_punct(p, '=')) {
         next(p);
@@ -436,6 +461,17 @@ static bool parse_const(struct parser *p)
     return true;
 }
 
+/* "Module::Name" of the module that is being read is its Name. */
+static void drop_own_module(struct parser *p)
+{
+    const char *front = tars_arena_printf(p->arena, "%s::", p->module);
+    struct tars_str *text = &p->token.text;
+    size_t len = strlen(front);
+
+    if (p->token.kind == IDL_TOKEN_NAME && text->len > len && memcmp(text->at, front, len) == 0)
+        *text = tars_str_n(text->at + len, text->len - len);
+}
+
 /* key[Struct, member, …]; belongs to a struct of the same module and file that stands above it. */
 static bool parse_key(struct parser *p)
 {
@@ -443,7 +479,10 @@ static bool parse_key(struct parser *p)
     const char *name;
 
     next(p);
-    if (!take_punct(p, '[', "after key") || !(name = take_name(p, "a struct's name")))
+    if (!take_punct(p, '[', "after key"))
+        return false;
+    drop_own_module(p);
+    if (!(name = take_name(p, "a struct's name")))
         return false;
     while (decl && (decl->kind != IDL_DECL_STRUCT || strcmp(decl->name, name) != 0 ||
                     strcmp(decl->module, p->module) != 0))
@@ -484,10 +523,7 @@ static struct idl_member *parse_param(struct parser *p)
             break;
         next(p);
     }
-    if (!(param->type = parse_type(p)))
-        return NULL;
-    param->pos = p->token.pos;
-    return (param->name = take_name(p, "a parameter's name")) ? param : NULL;
+    return parse_named_type(p, param, "a parameter's name") ? param : NULL;
 }
 
 static bool parse_params(struct parser *p, struct idl_function *function)
@@ -605,32 +641,38 @@ static bool parse_module(struct parser *p)
     return close_block(p, "module");
 }
 
-bool idl_parse(struct idl *idl, struct idl_file *file,
-               const struct idl_file *(*include)(struct idl *idl, const struct idl_file *from,
-                                                 const char *name, struct idl_pos pos))
+/* #include "name"; false when that file cannot be had, which has been reported. */
+static bool parse_include(struct parser *p, idl_include_fn *include, struct idl_include ***end)
+{
+    struct idl_include *added = tars_arena_alloc(p->arena, sizeof(*added));
+
+    added->pos = p->token.pos;
+    next(p);
+    if (p->token.kind != IDL_TOKEN_STRING)
+        return expected(p, "a file name in quotes after #include") || true;
+    added->name = tars_arena_copy(p->arena, p->token.text).at;
+    added->file = include(p->idl, p->file, added->name, p->token.pos);
+    next(p);
+    if (added->file == NULL)
+        return false;
+    **end = added;
+    *end = &added->next;
+    return true;
+}
+
+bool idl_parse(struct idl *idl, struct idl_file *file, idl_include_fn *include)
 {
     struct parser p = {.idl = idl, .arena = idl_arena(idl), .file = file, .end = &file->decls};
     struct idl_include **end = &file->includes;
+    bool whole = true;
 
     idl_lexer_init(&p.lexer, idl, file);
     next(&p);
     file->comment = p.token.leading;
     p.token.leading = NULL;
     while (p.token.kind != IDL_TOKEN_END) {
-        struct idl_pos pos = p.token.pos;
         if (p.token.kind == IDL_TOKEN_INCLUDE) {
-            next(&p);
-            if (p.token.kind != IDL_TOKEN_STRING) {
-                expected(&p, "a file name in quotes after #include");
-                continue;
-            }
-            *end = tars_arena_alloc(p.arena, sizeof(**end));
-            (*end)->name = tars_arena_copy(p.arena, p.token.text).at;
-            (*end)->pos = pos;
-            if (!((*end)->file = include(idl, file, (*end)->name, p.token.pos)))
-                return false;
-            end = &(*end)->next;
-            next(&p);
+            whole = parse_include(&p, include, &end) && whole;
         } else if (at_word(&p, "module")) {
             if (!parse_module(&p)) {
                 skip_statement(&p);
@@ -647,5 +689,5 @@ bool idl_parse(struct idl *idl, struct idl_file *file,
                 next(&p);
         }
     }
-    return true;
+    return whole;
 }

@@ -143,6 +143,10 @@ static const char *const accepted[] = {
     "module M { struct S { 0 optional int a = 0x7f; 1 optional double b = -1e3; }; };",
     "module M { struct S { 0 require int key; 1 require int out; }; };",
     "module M { interface I { int f(routekey string a, out int b); }; };",
+    "module M { interface I { int f(int a[3], byte *b, out string c:32); }; };",
+    "module M { struct S { 0 optional string:32 a; 1 optional int b:4; 2 optional byte *c; }; };",
+    "module M { struct S { 0 optional float a = .5; 1 optional double b = -.5e3; }; };",
+    "module M { struct S { 0 require int a; }; key[M::S, a]; };",
     "\xef\xbb\xbfmodule M { };",
     "",
     "// only a comment",
@@ -221,6 +225,38 @@ START_TEST(a_file_that_is_included_twice_is_read_once)
                             "#include \"C.tars\"\nmodule M { struct B { 0 require X x; }; };\n",
                             "module M { struct X { 0 require int x; }; };\n");
     ck_assert_msg(read_file(dir, "A.tars", NULL, &said), "%s", said);
+    free(said);
+}
+END_TEST
+
+START_TEST(a_file_that_is_included_under_two_spellings_is_read_once)
+{
+    char *said;
+    const char *dir = files("#include \"./B.tars\"\n#include \"./././C.tars\"\n"
+                            "module M { struct A { 0 require X x; 1 require B b; }; };\n",
+                            "#include \"C.tars\"\nmodule M { struct B { 0 require X x; }; };\n",
+                            "module M { struct X { 0 require int x; }; };\n");
+    ck_assert_msg(read_file(dir, "A.tars", NULL, &said), "%s", said);
+    free(said);
+    tk_write_file(tk_text("%s/C.tars", dir), "#include \"./A.tars\"\n");
+    ck_assert(!read_file(dir, "A.tars", NULL, &said));
+    ck_assert_msg(strstr(said, "'./A.tars' includes itself") != NULL, "%s", said);
+    free(said);
+}
+END_TEST
+
+START_TEST(missing_includes_are_shown_where_they_stand_with_the_mistakes_below)
+{
+    char *said;
+    const char *dir = files("#include \"No.tars\"\n#include \"Nor.tars\"\n"
+                            "module M { struct A { x require int x; }; };\n",
+                            "", "");
+    ck_assert(!read_file(dir, "A.tars", NULL, &said));
+    ck_assert_msg(strstr(said, "A.tars:1:10: error: there is no file 'No.tars'") != NULL, "%s",
+                  said);
+    ck_assert_msg(strstr(said, "A.tars:2:10: error: there is no file 'Nor.tars'") != NULL, "%s",
+                  said);
+    ck_assert_msg(strstr(said, "A.tars:3:23: error: expected a member's tag") != NULL, "%s", said);
     free(said);
 }
 END_TEST
@@ -380,6 +416,8 @@ int main(void)
     tcase_add_test(tests, warnings_can_be_turned_off_and_errors_stay);
     tcase_add_test(tests, a_circle_of_includes_is_refused);
     tcase_add_test(tests, a_file_that_is_included_twice_is_read_once);
+    tcase_add_test(tests, a_file_that_is_included_under_two_spellings_is_read_once);
+    tcase_add_test(tests, missing_includes_are_shown_where_they_stand_with_the_mistakes_below);
     tcase_add_test(tests, an_included_file_is_looked_for_in_the_folders_given);
     tcase_add_test(tests, a_type_is_seen_only_through_an_include);
     tcase_add_test(tests, files_that_do_not_see_each_other_may_use_the_same_names);

@@ -112,8 +112,67 @@ START_TEST(more_structs_inside_each_other_than_a_reader_takes_are_refused)
 }
 END_TEST
 
+/* The value of the constant C of a module. */
+static const struct idl_value *constant(struct idl *idl, const char *type, const char *text)
+{
+    struct tars_error error;
+    char source[128];
+
+    snprintf(source, sizeof source, "module M { const %s C = %s; };", type, text);
+    ck_assert_ptr_nonnull(idl_read_text(idl, text, tars_str(source), &error));
+    const struct idl_decl *decl = idl_files(idl)->decls;
+    ck_assert_msg(idl_errors(idl) == 0, "%s", source);
+    return &decl->value;
+}
+
+START_TEST(numbers_are_read_as_tars2cpp_reads_them)
+{
+    static const struct {
+        const char *text;
+        int64_t value;
+    } cases[] = {{"0x1F", 31}, {"010", 8}, {"-017", -15}, {"08", 8},
+                 {"+7", 7},    {"000", 0}, {"-0x10", -16}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct idl *idl = idl_new();
+        ck_assert_int_eq(constant(idl, "int", cases[i].text)->integer, cases[i].value);
+        idl_free(idl);
+    }
+}
+END_TEST
+
+START_TEST(strings_have_the_escapes_of_c)
+{
+    static const char text[] = "a\"b\\c?=A\n\001\0\377"
+                               "8";
+    struct idl *idl = idl_new();
+    const struct idl_value *value = constant(idl, "string",
+                                             "\"a\\\"b\\\\c\\?=\\x41\\n\\1\\0\\3778\"");
+
+    ck_assert(tars_str_equal(value->text, tars_str_n(text, sizeof text - 1)));
+    idl_free(idl);
+}
+END_TEST
+
+START_TEST(arrays_and_pointers_are_vectors)
+{
+    struct idl *idl = idl_new();
+    struct tars_error error;
+    const struct idl_file *file = idl_read_text(
+        idl, "a.tars",
+        tars_str("module M { struct S { 0 require byte *a; 1 require int b[3]; }; };"), &error);
+    const struct idl_member *a = file->decls->members;
+
+    ck_assert_int_eq(a->type->kind, IDL_BYTES);
+    ck_assert_int_eq(a->next->type->kind, IDL_LIST);
+    ck_assert_uint_eq(a->next->type->max, 3);
+    idl_free(idl);
+}
+END_TEST
+
 START_TEST(what_other_sdks_read_differently_is_warned_about)
 {
+    check_mentions("module M { const int C = 010; };", 0, "octal");
     check_mentions("module M { struct S { 0 require vector<bool> v; }; };", 0, "tars2cpp");
     check_mentions("module M { struct S { 0 require unsigned int v; }; };", 0, "tars2go");
     check_mentions("module M { struct S { 0 require int p; }; };", 0, "'p' breaks");
@@ -133,6 +192,9 @@ int main(void)
     tcase_add_test(tc, a_struct_that_holds_itself_is_refused);
     tcase_add_test(tc, structs_that_share_structs_are_checked_in_bounded_time);
     tcase_add_test(tc, more_structs_inside_each_other_than_a_reader_takes_are_refused);
+    tcase_add_test(tc, numbers_are_read_as_tars2cpp_reads_them);
+    tcase_add_test(tc, strings_have_the_escapes_of_c);
+    tcase_add_test(tc, arrays_and_pointers_are_vectors);
     tcase_add_test(tc, what_other_sdks_read_differently_is_warned_about);
     tcase_set_timeout(tc, 20);
     suite_add_tcase(suite, tc);
