@@ -76,6 +76,55 @@ is "and names the files" test -s "$work/out/Piped.h"
 status 1 "mistakes there have a place too" sh -c "$tars2c --name Piped -o $work/out - <$work/Bad.tars"
 is "<stdin>" grep -q '^<stdin>:1:35: error' "$work/said"
 
+status 0 "-MD of standard input" sh -c "$tars2c -w --name Piped -MD $work/out/Piped.d -o $work/out - <$work/U.tars"
+is "names no file that is none" sh -c "! grep -q stdin $work/out/Piped.d"
+mkdir "$work/a b\$c#"
+cp "$work/U.tars" "$work/a b\$c#/"
+status 0 "-MD of a path that make would not read as it is" "$tars2c" -w -MD "$work/out/U.d" -o "$work/out" "$work/a b\$c#/U.tars"
+is "escapes it" grep -qxF "$work/a\\ b\$\$c\\#/U.tars:" "$work/out/U.d"
+
+mkdir "$work/one" "$work/two"
+printf '#include "../one/../more/Far.tars"\nmodule M { struct A { 0 require Far a; }; };\n' >"$work/one/A.tars"
+printf '#include "../more/Far.tars"\nmodule M { struct B { 0 require Far a; }; };\n' >"$work/two/B.tars"
+printf '#include "one/A.tars"\n#include "two/B.tars"\nmodule M { struct AB { 0 require A a; 1 require B b; }; };\n' >"$work/AB.tars"
+status 0 "a file that two include under different paths is one file" "$tars2c" -o "$work/out" "$work/AB.tars"
+
+printf '#include "Nowhere.tars"\nmodule M { };\n' >"$work/Lost.tars"
+status 1 "an include that is not there is a mistake in the source" "$tars2c" -o "$work/out" "$work/Lost.tars"
+is "with its place" grep -q "Lost.tars:1:10: error: there is no file 'Nowhere.tars'" "$work/said"
+
+# compiles NAME BEHAVIOUR: the module on standard input becomes C that both languages take.
+compiles() {
+    cat >"$work/$1.tars"
+    status 0 "$2" "$tars2c" -w -o "$work/out" "$work/$1.tars"
+    status 0 "$2: C" "${CC:-gcc}" -std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror -Iinclude -I"$work/out" -c "$work/out/$1.c" -o "$work/out/$1.o"
+}
+
+compiles Case "structs that differ only in case" <<'END'
+module M { struct Point { 0 require int x; }; struct point { 0 require int x; };
+    struct Point_list { 0 require int x; }; struct PointList { 0 require int x; };
+    struct L { 0 require vector<Point> a; 1 require vector<point> b; 2 require map<int, Point> c; }; };
+module A { struct B_C { 0 require int x; }; };
+module A_B { struct C { 0 require A::B_C y; }; };
+END
+compiles Consts "constants, enum members and list macros of one name" <<'END'
+module Demo { const int COLOR_RED = 1; enum Color { RED, GREEN_DARK }; enum ColorGreen { DARK };
+    struct Q { 0 require int a; }; const int Q_LIST = 1; };
+END
+compiles Maps "structs named like maps and lists" <<'END'
+module M { struct Foo { 0 require int x; }; struct StrFooMap { 0 require map<string, Foo> x; };
+    struct FooListList { 0 require vector<vector<Foo>> y; }; struct StrFooPair { 0 require int x; }; };
+END
+compiles Tars "a module named like the library" <<'END'
+module Tars { struct Str { 0 require string x; }; interface Server { void run(); void new(); }; };
+module TarsServer { struct Options { 0 require string x; }; };
+END
+compiles Functions "functions named like what is generated for others" <<'END'
+module M { struct Init { 0 require int init; 1 require int members; }; struct InitMembers { 0 require int x; };
+    interface I { void functions(); void interface_(); void f(int h, int a, int args); void f_params(int params);
+        void f_run(); void fDeliver(); void serve(); }; };
+END
+
 cat >"$work/Order.tars" <<'END'
 module M
 {

@@ -70,7 +70,7 @@ static void each_composite(struct emit *e, int scope,
 
 static const char *guard(struct emit *e, const struct idl_type *type)
 {
-    return names_upper(e->arena, types_tag(&e->types, type));
+    return names_macro(e->arena, types_tag(&e->types, type));
 }
 
 static void forward_composite(struct emit *e, const struct idl_type *type)
@@ -701,7 +701,7 @@ static void struct_prototypes(struct emit *e, const struct idl_decl *d)
              "#ifndef __cplusplus\n/* A list from initialisers: %s({...}, {...}). */\n"
              "#define %s(...) \\\n    TARS_LIST(struct %s, \\\n              struct %s, "
              "__VA_ARGS__)\n#endif\n\n",
-             names_upper(e->arena, tag), names_upper(e->arena, tag), tag, n);
+             names_list_macro(e->arena, n), names_list_macro(e->arena, n), tag, n);
 }
 
 static void each_decl(struct emit *e, enum idl_decl_kind kind,

@@ -79,6 +79,23 @@ static bool emit_file(struct emit *e, const struct options *o, const char *endin
     return ok;
 }
 
+/* A path as make reads it in a rule. */
+static void put_make_path(FILE *out, const char *path)
+{
+    for (; *path; path++) {
+        if (*path == '$')
+            fputc('$', out);
+        else if (*path == ' ' || *path == '#')
+            fputc('\\', out);
+        fputc(*path, out);
+    }
+}
+
+static bool is_file(const struct idl_file *file)
+{
+    return strcmp(file->path, "<stdin>") != 0;
+}
+
 static bool emit_depfile(const struct emit *e, const struct options *o, const struct idl *idl)
 {
     char *text = NULL;
@@ -86,12 +103,21 @@ static bool emit_depfile(const struct emit *e, const struct options *o, const st
     if (!o->depfile)
         return true;
     FILE *out = open_memstream(&text, &len);
-    fprintf(out, "%s/%s.h %s/%s.c:", o->out, e->base, o->out, e->base);
+    put_make_path(out, tars_arena_printf(e->arena, "%s/%s.h", o->out, e->base));
+    fputc(' ', out);
+    put_make_path(out, tars_arena_printf(e->arena, "%s/%s.c", o->out, e->base));
+    fputc(':', out);
     for (const struct idl_file *f = idl_files(idl); f; f = f->next)
-        fprintf(out, " %s", f->path);
-    fprintf(out, "\n");
+        if (is_file(f)) {
+            fputc(' ', out);
+            put_make_path(out, f->path);
+        }
+    fputc('\n', out);
     for (const struct idl_file *f = idl_files(idl); f; f = f->next)
-        fprintf(out, "%s:\n", f->path);
+        if (is_file(f)) {
+            put_make_path(out, f->path);
+            fputs(":\n", out);
+        }
     fclose(out);
     bool ok = put_file(o->depfile, text, len);
     free(text);
@@ -102,7 +128,7 @@ static int generate(struct idl *idl, struct names *names, const struct options *
 {
     struct tars_error error;
     const struct idl_file *file = idl_read(idl, o->input, &error);
-    if (!file) {
+    if (!file && !idl_errors(idl)) {
         fprintf(stderr, "tars2c: %s\n", error.text);
         return EXIT_FILES;
     }

@@ -13,6 +13,7 @@ struct names {
     struct map *given;    /* address of a declaration, member or function -> its C name */
     struct map *handlers; /* address of a function -> its name in the table of handlers */
     struct map *taken;    /* C name -> struct owner */
+    struct map *declared; /* C names of declarations, without what comes with them */
 };
 
 /* Who has a C name at file scope. */
@@ -32,6 +33,7 @@ struct names *names_new(struct idl *idl)
     n->given = map_new(NULL);
     n->handlers = map_new(NULL);
     n->taken = map_new(NULL);
+    n->declared = map_new(NULL);
     return n;
 }
 
@@ -41,6 +43,7 @@ void names_free(struct names *n)
     map_free(n->given);
     map_free(n->handlers);
     map_free(n->taken);
+    map_free(n->declared);
     tars_arena_free(n->arena);
     free(n);
 }
@@ -94,6 +97,21 @@ const char *names_upper(struct tars_arena *arena, const char *name)
     for (size_t i = 0; text[i]; i++)
         text[i] = (char)toupper((unsigned char)text[i]);
     return text;
+}
+
+/* Names with capitals are those that clashed in small letters: they keep the difference. */
+const char *names_macro(struct tars_arena *arena, const char *name)
+{
+    for (const char *at = name; *at; at++) {
+        if (isupper((unsigned char)*at))
+            return name;
+    }
+    return names_upper(arena, name);
+}
+
+const char *names_list_macro(struct tars_arena *arena, const char *name)
+{
+    return tars_arena_printf(arena, "%s_LIST", names_macro(arena, name));
 }
 
 /* Words of C and C++, and names that the headers of C systems define as macros. */
@@ -194,12 +212,14 @@ struct symbol {
 };
 
 static const char *const struct_endings[] = {
-    "",       "_init", "_write",   "_write_fields", "_read",      "_read_fields",
-    "_equal", "_hash", "_compare", "_to_json",      "_from_json", "_type",
-    "_list",  "_pair", NULL};
-static const char *const interface_endings[] = {"", "_serve", "_interface", NULL};
-static const char *const function_endings[] = {
-    "", "_with", "_async", "_async_with", "_later", "_reply", "_args", "_callback", NULL};
+    "",         "_init",    "_write",   "_write_fields", "_read", "_read_fields", "_equal",
+    "_hash",    "_compare", "_to_json", "_from_json",    "_type", "_list",        "_pair",
+    "_members", NULL};
+enum { LIST_MACRO = sizeof(struct_endings) / sizeof(struct_endings[0]) - 1 }; /* behind the last */
+static const char *const interface_endings[] = {"", "_serve", "_interface", "_functions", NULL};
+static const char *const function_endings[] = {"",        "_with",  "_async",   "_async_with",
+                                               "_later",  "_reply", "_args",    "_callback",
+                                               "_params", "_run",   "_deliver", NULL};
 static const char *const plain_endings[] = {"", NULL};
 
 static const char *const *endings_of(const struct idl_decl *decl)
@@ -240,12 +260,21 @@ static size_t *users(struct names *n, struct map *names, const char *name)
     return count;
 }
 
+/* The i-th of the names that come with a symbol, its own first; NULL behind the last. */
+static const char *nth_name(struct names *n, const struct symbol *s, size_t i)
+{
+    if (s->endings == struct_endings && i >= LIST_MACRO)
+        return i == LIST_MACRO ? names_list_macro(n->arena, s->name) : NULL;
+    return s->endings[i] ? tars_arena_printf(n->arena, "%s%s", s->name, s->endings[i]) : NULL;
+}
+
 /* Counts the names of a symbol in (1) or out (-1). */
 static void count_names(struct names *n, struct map *names, const struct symbol *s, int step)
 {
-    for (size_t i = 0; s->endings[i]; i++)
-        *users(n, names,
-               tars_arena_printf(n->arena, "%s%s", s->name, s->endings[i])) += (size_t)step;
+    const char *name;
+
+    for (size_t i = 0; (name = nth_name(n, s, i)); i++)
+        *users(n, names, name) += (size_t)step;
 }
 
 static bool clashes(struct names *n, struct map *names, const struct symbol *s)
@@ -260,7 +289,8 @@ static void respell(struct names *n, struct map *names, struct symbol *s, const 
     count_names(n, names, s, 1);
 }
 
-/* Those that clash in their usual form keep the spelling of the .tars file. */
+/* Those that clash in their usual form keep the spelling of the .tars file; what clashes even then
+ * gets as many underscores as it takes. */
 static void resolve(struct names *n, struct symbol *symbols, size_t count)
 {
     struct map *names = map_new(NULL);
@@ -278,9 +308,9 @@ static void resolve(struct names *n, struct symbol *symbols, size_t count)
             respell(n, names, &symbols[i], symbols[i].spelling);
     }
     for (size_t i = 0; i < count; i++) {
-        if (!exact[i] && clashes(n, names, &symbols[i]))
-            respell(n, names, &symbols[i],
-                    tars_arena_printf(n->arena, "%s_", form_of(n, &symbols[i])));
+        const char *as = exact[i] ? symbols[i].spelling : form_of(n, &symbols[i]);
+        while (clashes(n, names, &symbols[i]))
+            respell(n, names, &symbols[i], as = tars_arena_printf(n->arena, "%s_", as));
     }
     map_free(names);
     free(exact);
@@ -304,14 +334,17 @@ static void take(struct names *n, const struct symbol *s, const char *name)
     map_put(n->taken, tars_str(name), owner);
 }
 
-static void take_all(struct names *n, const struct symbol *symbols, size_t count)
+static void take_all(struct names *n, struct symbol *symbols, size_t count)
 {
+    const char *name;
+
     for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; symbols[i].endings[k]; k++)
-            take(n, &symbols[i],
-                 tars_arena_printf(n->arena, "%s%s", symbols[i].name, symbols[i].endings[k]));
-        give(n, symbols[i].function ? (const void *)symbols[i].function : symbols[i].decl,
-             symbols[i].name);
+        struct symbol *s = &symbols[i];
+        for (size_t k = 0; (name = nth_name(n, s, k)); k++)
+            take(n, s, name);
+        give(n, s->function ? (const void *)s->function : s->decl, s->name);
+        if (!s->function)
+            map_put(n->declared, tars_str(s->name), n);
     }
 }
 
@@ -375,7 +408,8 @@ static void assign_file(struct names *n, const struct idl_file *file)
     free(symbols);
 }
 
-/* "DEMO_COLOR_RED"; members of one enum that differ only in case keep their spelling. */
+/* "DEMO_COLOR_RED"; members of one enum that differ only in case keep their spelling, and one that
+ * is a constant's name too gets underscores. */
 static void assign_enum(struct names *n, const struct idl_decl *decl)
 {
     const char *scope = names_upper(n->arena, names_decl(n, decl));
@@ -385,8 +419,11 @@ static void assign_enum(struct names *n, const struct idl_decl *decl)
         struct symbol s = {.decl = decl, .spelling = m->name, .pos = m->pos};
         if (shares_form(n, decl->members, m, form, names_upper))
             form = m->name;
-        give(n, m, tars_arena_printf(n->arena, "%s_%s", scope, form));
-        take(n, &s, given(n, m));
+        s.name = tars_arena_printf(n->arena, "%s_%s", scope, form);
+        while (is_taken(n, &s))
+            s.name = tars_arena_printf(n->arena, "%s_", s.name);
+        give(n, m, s.name);
+        take(n, &s, s.name);
     }
 }
 
@@ -427,7 +464,15 @@ const char *names_prefix(const struct names *n, const char *module)
 
     if (prefix != NULL)
         return prefix;
-    return strcmp(module, "tars") == 0 ? "tarsf" : names_snake(n->arena, module);
+    prefix = names_snake(n->arena, module);
+    if (strncmp(prefix, "tars", 4) == 0 && (prefix[4] == '\0' || prefix[4] == '_'))
+        return tars_arena_printf(n->arena, "tarsf%s", prefix + 4); /* "tars_" is libtars */
+    return prefix;
+}
+
+bool names_is_declared(const struct names *n, const char *name)
+{
+    return map_get(n->declared, tars_str(name)) != NULL;
 }
 
 const char *names_decl(const struct names *n, const struct idl_decl *decl)

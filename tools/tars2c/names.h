@@ -29,6 +29,14 @@ const char *names_member(const struct names *names, const struct idl_member *mem
 const char *names_function(const struct names *names, const struct idl_function *function);
 const char *names_handler(const struct names *names, const struct idl_function *function);
 
+/* True when a declaration has that C name; lists and maps then take another one. */
+bool names_is_declared(const struct names *names, const char *name);
+
+/* The macro that goes with a C name: "DEMO_POINT"; a name that has capitals stays as it is. */
+const char *names_macro(struct tars_arena *arena, const char *name);
+/* "DEMO_POINT_LIST" of "demo_point", "demo_Point_LIST" of "demo_Point". */
+const char *names_list_macro(struct tars_arena *arena, const char *name);
+
 /* "find_object_by_id4_any", "FIND_OBJECT_BY_ID4_ANY"; into the arena. */
 const char *names_snake(struct tars_arena *arena, const char *name);
 const char *names_upper(struct tars_arena *arena, const char *name);

@@ -31,6 +31,19 @@ struct parts {
     const char *rest;   /* "point_list" */
 };
 
+/* The ending of a list or map; another one where a declaration has that name. */
+static const char *ending(const struct types *t, struct parts parts, const char *usual,
+                          const char *usual_pair)
+{
+    const char *prefix = parts.prefix ? parts.prefix : "tars";
+    bool taken = names_is_declared(
+                     t->names, tars_arena_printf(t->arena, "%s_%s%s", prefix, parts.rest, usual)) ||
+                 names_is_declared(t->names, tars_arena_printf(t->arena, "%s_%s%s", prefix,
+                                                               parts.rest, usual_pair));
+
+    return taken ? tars_arena_printf(t->arena, "_%s", usual) : usual;
+}
+
 /* `bytes` keeps string and vector<byte> apart, which are one type in C. */
 static struct parts name_parts(const struct types *t, const struct idl_type *type, bool bytes)
 {
@@ -44,7 +57,8 @@ static struct parts name_parts(const struct types *t, const struct idl_type *typ
         return key;
     case IDL_LIST:
         value = name_parts(t, type->value, bytes);
-        value.rest = tars_arena_printf(t->arena, "%s_list", value.rest);
+        value.rest = tars_arena_printf(t->arena, "%s%s", value.rest,
+                                       ending(t, value, "_list", "_list"));
         return value;
     case IDL_MAP:
         if (!types_is_generated(type))
@@ -52,9 +66,10 @@ static struct parts name_parts(const struct types *t, const struct idl_type *typ
         key = name_parts(t, type->key, bytes);
         value = name_parts(t, type->value, bytes);
         both = key.prefix && value.prefix && strcmp(key.prefix, value.prefix) != 0;
-        key.rest = tars_arena_printf(t->arena, "%s_%s%s%s_map", key.rest, both ? value.prefix : "",
+        key.rest = tars_arena_printf(t->arena, "%s_%s%s%s", key.rest, both ? value.prefix : "",
                                      both ? "_" : "", value.rest);
         key.prefix = key.prefix ? key.prefix : value.prefix;
+        key.rest = tars_arena_printf(t->arena, "%s%s", key.rest, ending(t, key, "_map", "_pair"));
         return key;
     case IDL_BYTES:
         return (struct parts){NULL, bytes ? "bytes" : "str"};
