@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <base/map.h>
 #include <idl/check.h>
+#include <math.h>
 #include <stdlib.h>
 
 /* The types are const for everybody but the check, which puts what it found in their place. */
@@ -353,7 +354,7 @@ enum { MAX_DEPTH = 100, IN_PROGRESS = -1 }; /* a reader goes no deeper either */
 static bool is_zero(const struct idl_value *value)
 {
     return value->kind == IDL_VALUE_STRING  ? value->text.len == 0
-           : value->kind == IDL_VALUE_FLOAT ? value->real == 0
+           : value->kind == IDL_VALUE_FLOAT ? value->real == 0 && !signbit(value->real)
                                             : value->integer == 0;
 }
 

@@ -227,7 +227,18 @@ static struct scalar member_value(struct tars_reader r, const struct idl_member 
     return v;
 }
 
-/* Two encoded structs by the members of key[...], without one by all that have an order. */
+/* What stands behind the head of an encoded list or map; one that is not there is empty. */
+static struct tars_str member_payload(struct tars_reader r, const struct idl_member *m)
+{
+    if (comes(&r, m->tag) != TARS_FOUND)
+        return tars_str("\x0c");
+    const uint8_t *payload = r.at + (m->tag < 15 ? 1 : 2);
+    if (!tars_reader_skip(&r))
+        return tars_str(""); /* cannot be either */
+    return tars_str_n(payload, (size_t)(r.at - payload));
+}
+
+/* Two encoded structs by the members of key[...], without one by all. */
 static int compare_structs(const struct idl_decl *decl, struct tars_reader a, struct tars_reader b,
                            uint8_t tag)
 {
@@ -247,6 +258,8 @@ static int compare_structs(const struct idl_decl *decl, struct tars_reader a, st
             x = member_value(a, m);
             y = member_value(b, m);
             c = compare_scalars(m->type, &x, &y);
+        } else {
+            c = tars_str_compare(member_payload(a, m), member_payload(b, m));
         }
     }
     return c;

@@ -507,6 +507,8 @@ static bool parse_key(struct parser *p)
         else if (decl->key_count < decl->member_count)
             decl->key[decl->key_count++] = member;
     }
+    if (decl->key_count == 0 && at_punct(p, ']'))
+        return expected(p, "',' and the members of the key");
     return take_punct(p, ']', "to close the key") && take_punct(p, ';', "after the key");
 }
 

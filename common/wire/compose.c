@@ -39,6 +39,8 @@ bool tars_struct_from_json(struct tars_json_reader *r, const struct tars_member 
                 return false;
             continue;
         }
+        if (!m->required && tars_json_read_null(r))
+            continue; /* as if it were not there */
         if (!m->type->from_json(r, (char *)value + m->offset))
             return false;
         seen[m - members] = true;
@@ -250,6 +252,20 @@ size_t tars_map_unique(void *pairs, size_t len, size_t pair_size,
     free(dropped);
     free(order);
     return kept;
+}
+
+int tars_compare_encoded(const struct tars_type *type, const void *a, const void *b)
+{
+    struct tars_writer x, y;
+
+    tars_writer_init(&x);
+    tars_writer_init(&y);
+    type->write(&x, 0, a);
+    type->write(&y, 0, b);
+    int c = tars_str_compare(tars_str_n(x.at, x.len), tars_str_n(y.at, y.len));
+    tars_writer_free(&x);
+    tars_writer_free(&y);
+    return c;
 }
 
 /* ---- hashes ---------------------------------------------------------------------------------- */

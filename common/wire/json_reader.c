@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NUMBER_MAX = 64 }; /* characters of a number that we are ready to convert */
+enum { NUMBER_MAX = 1280 }; /* characters of a number: any double written out has less */
 
 void tars_json_reader_init(struct tars_json_reader *r, struct tars_str text,
                            struct tars_arena *arena)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <tars/wire.h>
+#include <tars/interface.h>
 
 #include <stdint.h>
 
@@ -540,10 +540,11 @@ bool tars_read_struct_end(struct tars_reader *r)
     return true;
 }
 
+enum { FEW = 16 }; /* entries that are compared each with each, which allocates nothing */
+
 /* A key that comes again replaces the earlier value, so that the last one counts. */
 static void put_last(struct tars_str_map *map, struct tars_str key, struct tars_str value)
 {
-    enum { FEW = 16 }; /* a long map keeps both: tars_str_map_get takes the last one */
     for (size_t i = 0; map->len <= FEW && i < map->len; i++) {
         if (!tars_str_equal(map->at[i].key, key))
             continue;
@@ -551,6 +552,12 @@ static void put_last(struct tars_str_map *map, struct tars_str key, struct tars_
         return;
     }
     map->at[map->len++] = (struct tars_str_pair){key, value};
+}
+
+static int compare_pairs(const void *a, const void *b)
+{
+    const struct tars_str_pair *x = a, *y = b;
+    return tars_str_compare(x->key, y->key);
 }
 
 bool tars_read_str_map(struct tars_reader *r, uint8_t tag, bool required, struct tars_str_map *v)
@@ -571,6 +578,8 @@ bool tars_read_str_map(struct tars_reader *r, uint8_t tag, bool required, struct
             return false;
         put_last(&map, key, value);
     }
+    if (map.len > FEW)
+        map.len = tars_map_unique(map.at, map.len, sizeof *map.at, compare_pairs);
     tars_read_end(r);
     *v = map;
     return true;

@@ -176,6 +176,12 @@ static void write_str_map(struct tars_writer *w, uint8_t tag, const void *value)
     tars_write_str_map(w, tag, value);
 }
 
+static int compare_pairs(const void *a, const void *b)
+{
+    const struct tars_str_pair *x = a, *y = b;
+    return tars_str_compare(x->key, y->key);
+}
+
 static bool str_map_from_json(struct tars_json_reader *r, void *value)
 {
     struct tars_str_map map = {0, NULL};
@@ -199,6 +205,7 @@ static bool str_map_from_json(struct tars_json_reader *r, void *value)
             return false;
         map.len++;
     }
+    map.len = tars_map_unique(map.at, map.len, sizeof *map.at, compare_pairs);
     memcpy(value, &map, sizeof map);
     return found == TARS_ABSENT;
 }

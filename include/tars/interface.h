@@ -142,6 +142,9 @@ size_t *tars_map_order(const void *pairs, size_t len, size_t pair_size,
 size_t tars_map_unique(void *pairs, size_t len, size_t pair_size,
                        int (*compare)(const void *a, const void *b));
 
+/* The order of two values that have none of their own, such as lists: by their encoded bytes. */
+int tars_compare_encoded(const struct tars_type *type, const void *a, const void *b);
+
 /* A hash goes on from `h`, 0 at first. Equal values give equal hashes (-0.0 and 0.0 too). */
 uint64_t tars_hash_integer(uint64_t h, int64_t v);
 uint64_t tars_hash_double(uint64_t h, double v);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <tars/wire.h>
 #include <tars/types.h>
 
 #include <check.h>
@@ -67,6 +68,29 @@ START_TEST(a_string_map_answers_the_last_of_equal_keys)
     struct tars_str_map map = {2, pairs};
     ck_assert(tars_str_is(*tars_str_map_get(&map, "k"), "2"));
     ck_assert_ptr_null(tars_str_map_get(&map, "other"));
+}
+END_TEST
+
+START_TEST(a_long_map_that_is_read_has_each_key_once)
+{
+    enum { COUNT = 40 };
+    struct tars_writer w;
+    struct tars_reader r;
+    struct tars_str_map map = {0, NULL};
+    struct tars_arena *arena = tars_arena_new(0);
+    tars_writer_init(&w);
+    tars_write_map(&w, 0, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        tars_write_str(&w, 0, tars_str(tars_arena_printf(arena, "k%d", i % 30)));
+        tars_write_str(&w, 1, tars_str(tars_arena_printf(arena, "%d", i)));
+    }
+    tars_reader_init(&r, w.at, w.len, arena);
+    ck_assert(tars_read_str_map(&r, 0, TARS_REQUIRE, &map));
+    ck_assert_uint_eq(map.len, 30);
+    ck_assert(tars_str_is(*tars_str_map_get(&map, "k9"), "39"));
+    ck_assert(tars_str_is(*tars_str_map_get(&map, "k10"), "10"));
+    tars_writer_free(&w);
+    tars_arena_free(arena);
 }
 END_TEST
 
@@ -175,6 +199,7 @@ int main(void)
     tcase_add_test(tests, arena_copies_and_prints_texts_with_a_nul_behind);
     tcase_add_test(tests, strings_compare_by_bytes_the_shorter_first);
     tcase_add_test(tests, a_string_map_answers_the_last_of_equal_keys);
+    tcase_add_test(tests, a_long_map_that_is_read_has_each_key_once);
     tcase_add_test(tests, errors_are_cut_not_overrun_and_take_a_prefix);
     tcase_add_test(tests, a_map_holds_what_was_put_through_many_changes);
     tcase_add_test(tests, map_keys_may_be_empty_or_hold_nul_bytes);

@@ -27,15 +27,11 @@ static const struct subject {
     const char *name;
     const struct tars_type *type;
 } subjects[] = {
-    {"Key", &property_key_type},
-    {"Tree", &property_tree_type},
-    {"Plain", &property_plain_type},
-    {"Usual", &property_usual_type},
-    {"Lists", &property_lists_type},
-    {"Maps", &property_maps_type},
-    {"Everything", &property_everything_type},
-    {"Nothing", &property_nothing_type},
-    {"Words", &property_words_type},
+    {"Key", &property_key_type},         {"Tree", &property_tree_type},
+    {"Plain", &property_plain_type},     {"Usual", &property_usual_type},
+    {"Lists", &property_lists_type},     {"Maps", &property_maps_type},
+    {"Routes", &property_routes_type},   {"Everything", &property_everything_type},
+    {"Nothing", &property_nothing_type}, {"Words", &property_words_type},
 };
 
 /* ---- random values, written field by field by what the .tars file says ------------------------
@@ -382,6 +378,41 @@ START_TEST(entries_in_any_order_and_keys_that_come_again_are_written_alike_by_bo
 }
 END_TEST
 
+START_TEST(keys_that_differ_only_in_a_list_are_two_keys)
+{
+    static const struct subject routes = {"Routes", &property_routes_type};
+    static const char json[] = "{\"a\":{\"{\\\"steps\\\":[2]}\":1,\"{\\\"steps\\\":[1]}\":2,"
+                               "\"{\\\"steps\\\":[2],\\\"other\\\":9}\":3},"
+                               "\"b\":{\"{\\\"keys\\\":[]}\":\"x\","
+                               "\"{\\\"keys\\\":[{\\\"name\\\":\\\"b\\\",\\\"number\\\":2}]}\":"
+                               "\"y\"}}";
+    struct tars_json_reader in;
+    struct tars_writer w;
+    struct property_routes *value = from_json(&routes, tars_str(json));
+    ck_assert_uint_eq(value->a.len, 2);
+    ck_assert_uint_eq(value->b.len, 2);
+    tars_writer_init(&w);
+    tars_json_reader_init(&in, tars_str(json), arena);
+    ck_assert_msg(idl_write_value(&w, 0, declared("Routes"), &in), "%s", in.error.text);
+    same(&routes, "bytes of both", taken(&w), encoded(&routes, value));
+}
+END_TEST
+
+START_TEST(null_is_an_optional_member_that_is_not_there)
+{
+    static const struct subject usual = {"Usual", &property_usual_type};
+    struct tars_json_reader in;
+    struct property_usual *value = from_json(&usual,
+                                             tars_str("{\"b\":null,\"l\":null,\"n\":null}"));
+    struct property_usual fresh;
+    struct property_key key;
+    property_usual_init(&fresh);
+    ck_assert(property_usual_equal(value, &fresh));
+    tars_json_reader_init(&in, tars_str("{\"name\":null,\"number\":1}"), arena);
+    ck_assert(!property_key_from_json(&in, &key));
+}
+END_TEST
+
 static void ends_anywhere(const struct subject *s, struct tars_str bytes)
 {
     struct tars_json_writer out;
@@ -705,6 +736,8 @@ int main(void)
     tcase_add_test(tests, the_codec_without_generated_code_gives_the_same_bytes_and_json);
     tcase_add_test(tests, maps_are_written_in_the_order_of_their_keys_by_both);
     tcase_add_test(tests, entries_in_any_order_and_keys_that_come_again_are_written_alike_by_both);
+    tcase_add_test(tests, keys_that_differ_only_in_a_list_are_two_keys);
+    tcase_add_test(tests, null_is_an_optional_member_that_is_not_there);
     tcase_add_test(tests, bytes_that_end_anywhere_are_refused);
     tcase_add_test(tests, both_codecs_refuse_the_same_damaged_bytes);
     tcase_add_test(tests, equal_values_have_equal_hashes_and_others_differ);

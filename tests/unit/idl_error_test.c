@@ -64,6 +64,7 @@ static const struct mistake {
     {"const int C = \"x\";", "this value is not one of type 'int'"},
     {"const int C;", "expected '=' and the constant's value"},
     {"key[Nope, a];", "key[…] of 'Nope', which is no struct above it"},
+    {"struct S { 0 require int a; }; key[S];", "expected ',' and the members of the key"},
     {"struct S { 0 require int a; }; key[S, b];", "struct S has no member 'b'"},
     {"struct S { 0 require map<vector<int>, int> a; };", "a vector cannot be the key of a map"},
     {"struct S { 0 require map<map<int, int>, int> a; };", "a map cannot be the key of a map"},

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct tars_arena *arena;
@@ -78,6 +79,28 @@ START_TEST(a_negative_zero_keeps_its_sign)
     ck_assert(read_as(&tars_type_double, "-0", &d, &error) && signbit(d));
     d = 0;
     check_text(&tars_type_double, &d, "0");
+}
+END_TEST
+
+START_TEST(a_number_that_is_written_out_is_read)
+{
+    char text[400];
+    double d;
+    struct tars_error error;
+    snprintf(text, sizeof text, "%.0f", 0x1.fffffffffffffp+1023);
+    ck_assert_uint_eq(strlen(text), 309);
+    ck_assert(read_as(&tars_type_double, text, &d, &error));
+    ck_assert(!(d < 0x1.fffffffffffffp+1023));
+}
+END_TEST
+
+START_TEST(a_map_of_texts_keeps_the_last_of_a_name_that_comes_again)
+{
+    struct tars_str_map map;
+    struct tars_error error;
+    ck_assert(read_as(&tars_type_str_map, "{\"b\":\"1\",\"a\":\"2\",\"b\":\"3\"}", &map, &error));
+    ck_assert_uint_eq(map.len, 2);
+    ck_assert(tars_str_is(*tars_str_map_get(&map, "b"), "3"));
 }
 END_TEST
 
@@ -224,6 +247,8 @@ int main(void)
     tcase_add_test(tests, integers_of_64_bits_stay_exact);
     tcase_add_test(tests, numbers_that_do_not_fit_are_refused_not_truncated);
     tcase_add_test(tests, a_negative_zero_keeps_its_sign);
+    tcase_add_test(tests, a_number_that_is_written_out_is_read);
+    tcase_add_test(tests, a_map_of_texts_keeps_the_last_of_a_name_that_comes_again);
     tcase_add_test(tests, a_wrong_type_names_what_stands_there);
     tcase_add_test(tests, errors_name_the_member_and_the_element);
     tcase_add_test(tests, surrogate_pairs_become_one_utf8_sequence);

@@ -348,12 +348,10 @@ static const char *compare_expression(struct emit *e, const struct idl_type *typ
     if (type->kind == IDL_STRUCT)
         return tars_arena_printf(e->arena, "%s_compare(&%s, &%s)", names_decl(e->names, type->decl),
                                  a, b);
+    if (!types_by_value(type))
+        return tars_arena_printf(e->arena, "tars_compare_encoded(%s, &%s, &%s)",
+                                 types_description(&e->types, type), a, b);
     return tars_arena_printf(e->arena, "(%s > %s) - (%s < %s)", a, b, a, b);
-}
-
-static bool comparable(const struct idl_type *type)
-{
-    return types_by_value(type) || type->kind == IDL_STRUCT;
 }
 
 static void struct_compare(struct emit *e, const struct idl_decl *d)
@@ -363,15 +361,10 @@ static void struct_compare(struct emit *e, const struct idl_decl *d)
     size_t count = d->key ? d->key_count : d->member_count;
     e_printf(e, "int %s_compare(const struct %s *a, const struct %s *b)\n{\n    int c = 0;\n", name,
              name, name);
-    size_t compared = 0;
-    for (size_t i = 0; i < count; i++)
-        compared += comparable(key[i]->type);
-    if (!compared)
+    if (!count)
         e_printf(e, "    (void)a;\n    (void)b;\n");
     for (size_t i = 0; i < count; i++) {
         const char *member = names_member(e->names, key[i]);
-        if (!comparable(key[i]->type))
-            continue;
         e_printf(e, "%s    c = %s;\n", i ? "    if (c == 0)\n    " : "",
                  compare_expression(e, key[i]->type, tars_arena_printf(e->arena, "a->%s", member),
                                     tars_arena_printf(e->arena, "b->%s", member)));
