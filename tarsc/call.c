@@ -284,6 +284,20 @@ static bool read_timeout(const char *text, int32_t *ms)
     return true;
 }
 
+static bool is_locator(const char *text)
+{
+    struct tars_object object;
+    struct tars_str list, endpoint;
+    struct tars_endpoint parsed;
+    if (!tars_object_parse(tars_str(text), &object, NULL))
+        return false;
+    list = object.endpoints;
+    while (tars_endpoint_next(&list, &endpoint))
+        if (!tars_endpoint_parse(endpoint, &parsed, NULL))
+            return false;
+    return object.endpoints.len > 0;
+}
+
 enum {
     OPT_TARS = 256,
     OPT_INTERFACE,
@@ -328,7 +342,7 @@ static int take_option(int c, struct options *o, struct idl *idl)
         return -1;
     case OPT_LOCATOR:
         o->locator = optarg;
-        return -1;
+        return is_locator(optarg) ? -1 : wrong("--locator wants OBJECT@ENDPOINT, not ", optarg);
     case OPT_JSON:
         o->version = 5;
         return -1;

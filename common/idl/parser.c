@@ -388,6 +388,7 @@ static struct idl_member *parse_struct_member(struct parser *p)
         if (!parse_value(p, &member->value))
             return NULL;
     }
+    take_trailing(p, member);
     if (!take_punct(p, ';', "after the member"))
         return NULL;
     take_trailing(p, member);
@@ -434,6 +435,7 @@ static bool parse_enum(struct parser *p)
         *end = member;
         end = &member->next;
         decl->member_count++;
+        take_trailing(p, member);
         if (at_punct(p, ','))
             next(p);
         else if (!at_punct(p, '}'))
@@ -525,7 +527,10 @@ static struct idl_member *parse_param(struct parser *p)
             break;
         next(p);
     }
-    return parse_named_type(p, param, "a parameter's name") ? param : NULL;
+    if (!parse_named_type(p, param, "a parameter's name"))
+        return NULL;
+    take_trailing(p, param);
+    return param;
 }
 
 static bool parse_params(struct parser *p, struct idl_function *function)

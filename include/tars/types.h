@@ -40,12 +40,19 @@ struct tars_str {
 #define TARS_STR_FMT    ".*s"
 #define TARS_STR_ARG(s) (int)(s).len, (s).at ? (s).at : ""
 
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* C++ sees a constructor in a function of that name */
+#endif
 /* A slice over a NUL-terminated text; NULL gives the empty slice. The text must outlive it. */
 static inline struct tars_str tars_str(const char *text)
 {
     struct tars_str s = {text, text ? strlen(text) : 0};
     return s;
 }
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 
 /* A slice over `len` bytes. */
 static inline struct tars_str tars_str_n(const void *at, size_t len)

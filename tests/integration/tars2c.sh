@@ -125,6 +125,27 @@ module M { struct Init { 0 require int init; 1 require int members; }; struct In
         void f_run(); void fDeliver(); void serve(); }; };
 END
 
+cat >"$work/Comments.tars" <<'END'
+module M
+{
+    // above
+    struct S { 0 require int a /* before */; // behind
+    };
+    enum E { A /* first */, B // second
+    };
+    interface I
+    {
+        // all of f
+        int f(int a /* in */, // and more
+              out int b); // end of f
+    };
+};
+END
+status 0 "comments are carried over" "$tars2c" -o "$work/out" "$work/Comments.tars"
+for comment in '/\* above \*/' '/\* before$' ' \* behind \*/' '/\* first \*/' '/\* second \*/' '/\* all of f$' ' \* end of f$' ' \* a: in$' ' \* and more \*/'; do
+    is "$comment" grep -q "$comment" "$work/out/Comments.h"
+done
+
 cat >"$work/Order.tars" <<'END'
 module M
 {

@@ -171,6 +171,8 @@ static const struct {
     {"--timeout 0", "nop", "--timeout wants", 2},
     {"--timeout 1x", "nop", "--timeout wants", 2},
     {"--context color", "nop", "--context wants KEY=VALUE", 2},
+    {"--locator x", "nop", "--locator wants OBJECT@ENDPOINT", 2},
+    {"--locator 'A.B.C@tcp -h 1 -p x'", "nop", "--locator wants OBJECT@ENDPOINT", 2},
     {"--nope", "nop", "that option is not known", 2},
     {"", "", "are wanted", 2},
     {"", "add '{}' more", "are wanted", 2},

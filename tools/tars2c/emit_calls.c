@@ -107,9 +107,20 @@ static void reply_prototype(struct emit *e, const struct idl_function *f)
     e_printf(e, ")");
 }
 
+/* A function's comment with those of its parameters below it. */
+static void function_comment(struct emit *e, const char *indent, const struct idl_function *f)
+{
+    const char *text = f->comment;
+    for (const struct idl_member *p = f->params; p; p = p->next)
+        if (p->comment)
+            text = tars_arena_printf(e->arena, "%s%s%s: %s", text ? text : "", text ? "\n" : "",
+                                     names_member(e->names, p), p->comment);
+    emit_comment(e, indent, text);
+}
+
 static void handler_member(struct emit *e, const struct idl_function *f)
 {
-    emit_comment(e, "    ", f->comment);
+    function_comment(e, "    ", f);
     e_printf(e, "    %s (*%s)(struct tars_call *call",
              returns_integer(f) ? types_c(&e->types, f->ret) : "void", names_handler(e->names, f));
     declare_params(e, f, ALL);
@@ -121,7 +132,7 @@ static void handler_member(struct emit *e, const struct idl_function *f)
 static void function_header(struct emit *e, const struct idl_function *f)
 {
     const char *n = names_function(e->names, f);
-    emit_comment(e, "", f->comment);
+    function_comment(e, "", f);
     e_printf(e, "/* Waits for the answer%s. */\n",
              needs_arena(f) ? "; what it holds lives in `arena`" : "");
     blocking_prototype(e, f, false);
