@@ -80,7 +80,7 @@ static bool read_domain(struct server_adapter *a, struct adapter_domain *d,
     a->servant_name = xstrdup(text(d, "servant", ""));
     if (!*a->servant_name)
         return tars_fail(error, -1, "the key \"servant\" is missing: which object is served here?");
-    if (strcmp(protocol, "tars") != 0)
+    if (*protocol && strcmp(protocol, "tars") != 0)
         return tars_fail(error, -1, "protocol \"%s\" is not served, only \"tars\"", protocol);
     if (!read_endpoint(a, text(d, "endpoint", ""), error) || !read_auth(a, d, error) ||
         !read_tls(a, d, error) ||

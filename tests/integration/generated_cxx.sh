@@ -24,7 +24,7 @@ for compiler in g++ clang++; do
     command -v $compiler >/dev/null || continue
     for header in "$BUILD"/gen/*.h "$BUILD"/gen/tests/*.h; do
         check "$header is C++17 for $compiler" \
-            $compiler -x c++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only -Wno-pragma-once-outside-header "${include[@]}" "$header"
+            $compiler -x c++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only "${include[@]}" -include "$header" /dev/null
     done
 done
 for compiler in gcc clang; do

@@ -266,6 +266,13 @@ START_TEST(a_bad_configuration_is_refused_with_the_key)
 }
 END_TEST
 
+START_TEST(a_protocol_that_is_left_empty_is_tars)
+{
+    char why[512];
+    ck_assert_msg(starts("tcp -h 127.0.0.1 -p 0", "protocol", "", why), "%s", why);
+}
+END_TEST
+
 START_TEST(a_port_in_use_is_noticed_also_when_its_owner_shares_it)
 {
     char why[512];
@@ -389,6 +396,7 @@ int main(void)
     suite_add_tcase(suite, t);
     t = tcase_create("start");
     tcase_add_test(t, a_bad_configuration_is_refused_with_the_key);
+    tcase_add_test(t, a_protocol_that_is_left_empty_is_tars);
     tcase_add_test(t, a_servant_without_adapter_is_an_error_that_says_what_to_write);
     tcase_add_test(t, callers_of_another_area_of_the_same_set_are_refused);
     tcase_add_test(t, sigterm_ends_run_with_zero_after_running_calls_were_answered);

@@ -398,6 +398,21 @@ START_TEST(keys_that_differ_only_in_a_list_are_two_keys)
 }
 END_TEST
 
+START_TEST(a_map_gives_the_value_under_a_key)
+{
+    static const struct subject maps = {"Maps", &property_maps_type};
+    static const char json[] = "{\"b\":{\"x\":1,\"y\":2},\"c\":{\"-3\":\"z\"},\"h\":{},"
+                               "\"e\":{\"{\\\"name\\\":\\\"k\\\",\\\"number\\\":5}\":7}}";
+    struct property_maps *value = from_json(&maps, tars_str(json));
+    struct property_key key = {.name = tars_str("k"), .number = 5, .flag = true};
+    ck_assert_int_eq(*tars_str_int32_map_get(&value->b, tars_str("y")), 2);
+    ck_assert_ptr_null(tars_str_int32_map_get(&value->b, tars_str("z")));
+    ck_assert(tars_str_is(*tars_int32_str_map_get(&value->c, -3), "z"));
+    ck_assert_int_eq(*property_key_int32_map_get(&value->e, &key), 7); /* flag is no part of it */
+    ck_assert_ptr_null(tars_int8_bool_map_get(&value->h, 0));
+}
+END_TEST
+
 START_TEST(null_is_an_optional_member_that_is_not_there)
 {
     static const struct subject usual = {"Usual", &property_usual_type};
@@ -738,6 +753,7 @@ int main(void)
     tcase_add_test(tests, entries_in_any_order_and_keys_that_come_again_are_written_alike_by_both);
     tcase_add_test(tests, keys_that_differ_only_in_a_list_are_two_keys);
     tcase_add_test(tests, null_is_an_optional_member_that_is_not_there);
+    tcase_add_test(tests, a_map_gives_the_value_under_a_key);
     tcase_add_test(tests, bytes_that_end_anywhere_are_refused);
     tcase_add_test(tests, both_codecs_refuse_the_same_damaged_bytes);
     tcase_add_test(tests, equal_values_have_equal_hashes_and_others_differ);

@@ -106,6 +106,38 @@ static void pair_struct(struct emit *e, const struct idl_type *type)
              types_c(t, type->key), types_c(t, type->value));
 }
 
+/* "struct tars_str key" or "const struct demo_point *key", and how an entry's key equals it. */
+static const char *key_parameter(struct emit *e, const struct idl_type *key)
+{
+    const char *c = types_c(&e->types, key);
+    return key->kind == IDL_STRUCT ? tars_arena_printf(e->arena, "const %s *key", c)
+                                   : tars_arena_printf(e->arena, "%s key", c);
+}
+
+static const char *has_key(struct emit *e, const struct idl_type *key)
+{
+    if (key->kind == IDL_STRUCT)
+        return tars_arena_printf(e->arena, "%s_compare(&map->at[i].key, key) == 0",
+                                 names_decl(e->names, key->decl));
+    return key->kind == IDL_STRING ? "tars_str_equal(map->at[i].key, key)"
+                                   : "map->at[i].key == key";
+}
+
+static void lookup_function(struct emit *e, const struct idl_type *type)
+{
+    const struct types *t = &e->types;
+    const char *tag = types_tag(t, type);
+    if (type->kind != IDL_MAP || !types_is_generated(type))
+        return;
+    e_printf(e, "#ifndef TARS_GET_%s\n#define TARS_GET_%s\n", guard(e, type), guard(e, type));
+    e_printf(
+        e,
+        "/* The value under a key, or NULL. */\nstatic inline const %s *%s_get(const struct %s "
+        "*map, %s)\n{\n    for (size_t i = map->len; i-- > 0;)\n        if (%s)\n            "
+        "return &map->at[i].value;\n    return NULL;\n}\n#endif\n\n",
+        types_c(t, type->value), tag, tag, key_parameter(e, type->key), has_key(e, type->key));
+}
+
 /* ---- expressions ------------------------------------------------------------------------------
  */
 
@@ -739,6 +771,7 @@ void emit_data_header(struct emit *e)
     each_composite(e, IN_STRUCTS | IN_FUNCTIONS, pair_struct);
     e_printf(e, "\n");
     each_decl(e, IDL_DECL_STRUCT, struct_prototypes);
+    each_composite(e, IN_STRUCTS | IN_FUNCTIONS, lookup_function);
 }
 
 /* ---- the source ------------------------------------------------------------------------------ */
