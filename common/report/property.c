@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "report/property.h"
 
+#include "base/decimal.h"
 #include "base/map.h"
 #include "base/xmalloc.h"
 
@@ -211,7 +212,7 @@ static struct tars_str average_text(struct tars_arena *arena, const struct value
 
     if (v->count == 0)
         return tars_str("0");
-    len = snprintf(text, sizeof(text), "%.6f", (double)v->sum / (double)v->count);
+    len = decimal_print(text, sizeof(text), "%.6f", (double)v->sum / (double)v->count);
     while (text[len - 1] == '0')
         len--;
     if (text[len - 1] == '.')

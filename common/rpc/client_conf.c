@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/decimal.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "rpc/packet.h"
@@ -81,7 +82,7 @@ static bool read_number(const struct tars_conf *conf, const char *name, double *
     if (!*text || !**text)
         return false;
     errno = 0;
-    *value = strtod(*text, &end);
+    *value = decimal_double(*text, &end);
     if (errno == 0 && *end == '\0' && *value == *value)
         return true;
     log_warn("client", "%s/client<%s>: %s is not a number; using the default", APPLICATION, name,

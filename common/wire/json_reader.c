@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/decimal.h"
+
 enum { NUMBER_MAX = 1280 }; /* characters of a number: any double written out has less */
 
 void tars_json_reader_init(struct tars_json_reader *r, struct tars_str text,
@@ -294,7 +296,7 @@ bool tars_json_read_double(struct tars_json_reader *r, double *v)
         return take_not_finite(r, v);
     if (!take_number(r, text, &whole))
         return false;
-    double value = strtod(text, NULL);
+    double value = decimal_double(text, NULL);
     if (!isfinite(value))
         return tars_json_fail(r, "%s does not fit a double", text);
     *v = value;
@@ -314,7 +316,7 @@ bool tars_json_read_float(struct tars_json_reader *r, float *v)
     }
     if (!take_number(r, text, &whole))
         return false;
-    float value = strtof(text, NULL);
+    float value = decimal_float(text, NULL);
     if (!isfinite(value))
         return tars_json_fail(r, "%s does not fit a float", text);
     *v = value;

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/decimal.h"
+
 void tars_json_writer_init(struct tars_json_writer *w)
 {
     *w = (struct tars_json_writer){.depth = 0};
@@ -157,9 +159,9 @@ void tars_json_double(struct tars_json_writer *w, double v)
         return;
     }
     for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, v);
+        decimal_print(text, sizeof text, "%.*g", digits, v);
         /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-*): the bits, -0 is not 0 */
-        if (memcmp(&v, &(double){strtod(text, NULL)}, sizeof v) == 0)
+        if (memcmp(&v, &(double){decimal_double(text, NULL)}, sizeof v) == 0)
             break;
     }
     put_real(w, text);
@@ -174,9 +176,9 @@ void tars_json_float(struct tars_json_writer *w, float v)
         return;
     }
     for (int digits = FLT_DIG; digits <= FLT_DECIMAL_DIG; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)v);
+        decimal_print(text, sizeof text, "%.*g", digits, (double)v);
         /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-*): likewise */
-        if (memcmp(&v, &(float){strtof(text, NULL)}, sizeof v) == 0)
+        if (memcmp(&v, &(float){decimal_float(text, NULL)}, sizeof v) == 0)
             break;
     }
     put_real(w, text);

@@ -3,9 +3,12 @@
 #include <tars/json.h>
 
 #include <check.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "testkit.h"
 
 static struct tars_arena *arena;
 
@@ -79,6 +82,37 @@ START_TEST(a_negative_zero_keeps_its_sign)
     ck_assert(read_as(&tars_type_double, "-0", &d, &error) && signbit(d));
     d = 0;
     check_text(&tars_type_double, &d, "0");
+}
+END_TEST
+
+/* A locale whose decimal point is a comma, made for the test; false where none can be made. */
+static bool set_comma_locale(void)
+{
+    const char *dir = tk_dir();
+    const char *path = tk_text("%s/comma.src", dir);
+    tk_write_file(path, "LC_CTYPE\ncopy \"POSIX\"\nEND LC_CTYPE\n"
+                        "LC_NUMERIC\ndecimal_point \",\"\nthousands_sep \"\"\ngrouping -1\n"
+                        "END LC_NUMERIC\n");
+    const char *make = tk_text(
+        "localedef -c -i %s -f ANSI_X3.4-1968 %s/comma >/dev/null 2>&1; test -d %s/comma", path,
+        dir, dir);
+    setenv("LOCPATH", dir, 1);
+    return system(make) == 0 && setlocale(LC_NUMERIC, "comma");
+}
+
+START_TEST(fractions_have_a_point_in_any_locale)
+{
+    double d = 1.5;
+    float f = -0.25F;
+    struct tars_error error;
+    if (!set_comma_locale())
+        return;
+    ck_assert_str_eq(tk_text("%.1f", d), "1,5");
+    check_text(&tars_type_double, &d, "1.5");
+    check_text(&tars_type_float, &f, "-0.25");
+    ck_assert(read_as(&tars_type_double, "2.75", &d, &error) && d > 2.7 && d < 2.8);
+    ck_assert(read_as(&tars_type_float, "0.5", &f, &error) && f > 0.4F && f < 0.6F);
+    setlocale(LC_NUMERIC, "C");
 }
 END_TEST
 
@@ -247,6 +281,7 @@ int main(void)
     tcase_add_test(tests, integers_of_64_bits_stay_exact);
     tcase_add_test(tests, numbers_that_do_not_fit_are_refused_not_truncated);
     tcase_add_test(tests, a_negative_zero_keeps_its_sign);
+    tcase_add_test(tests, fractions_have_a_point_in_any_locale);
     tcase_add_test(tests, a_number_that_is_written_out_is_read);
     tcase_add_test(tests, a_map_of_texts_keeps_the_last_of_a_name_that_comes_again);
     tcase_add_test(tests, a_wrong_type_names_what_stands_there);
