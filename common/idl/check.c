@@ -214,6 +214,11 @@ static void check_value(const struct scope *s, const struct idl_type *type, stru
         if (value->kind == IDL_VALUE_INT)
             value->real = (double)value->integer;
         value->kind = fits ? IDL_VALUE_FLOAT : value->kind;
+        if (fits && !isfinite(type->kind == IDL_FLOAT ? (double)(float)value->real : value->real)) {
+            idl_error(s->idl, value->pos, "%.*s does not fit into '%s'", (int)value->text.len,
+                      value->text.at, idl_kind_name(type->kind));
+            return;
+        }
     } else if (type->kind == IDL_STRING) {
         fits = value->kind == IDL_VALUE_STRING;
     }

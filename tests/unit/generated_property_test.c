@@ -558,6 +558,7 @@ START_TEST(a_fresh_value_has_the_defaults_of_the_interface_file)
     ck_assert_int_eq(v.m, PROPERTY_MOOD_LATE);
     ck_assert_int_eq(v.first, PROPERTY_MOOD_CALM);
     ck_assert_int_eq(v.answer, 42);
+    ck_assert(!signbit(v.zero) && signbit(v.minus));
     ck_assert(tars_str_is(v.greeting, "hello"));
 }
 END_TEST

@@ -52,6 +52,8 @@ static const struct mistake {
     {"struct S { 0 optional short a = 40000; };", "40000 does not fit into 'short'"},
     {"struct S { 0 optional int a = 2147483648; };", "2147483648 does not fit into 'int'"},
     {"struct S { 0 optional long a = 9223372036854775808; };", "does not fit into 64 bits"},
+    {"struct S { 0 optional float a = 1e39; };", "1e39 does not fit into 'float'"},
+    {"const double C = -1e999;", "-1e999 does not fit into 'double'"},
     {"struct S { 0 optional int a = 1.5; };", "this value is not one of type 'int'"},
     {"struct S { 0 optional int a = \"x\"; };", "this value is not one of type 'int'"},
     {"struct S { 0 optional bool a = 2; };", "2 does not fit into 'bool'"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Enums, constants, structs and the lists and maps they are made of. */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -173,6 +174,18 @@ static const char *c_string(struct emit *e, struct tars_str s)
     return text;
 }
 
+static double real_of(const struct idl_value *v)
+{
+    return v->kind == IDL_VALUE_FLOAT ? v->real : (double)v->integer;
+}
+
+/* With a point where there is none, since -0 is an integer and has no sign. */
+static const char *real_literal(struct tars_arena *a, const char *type, double v, int digits)
+{
+    const char *text = tars_arena_printf(a, "%.*g", digits, v);
+    return tars_arena_printf(a, "(%s)%s%s", type, text, strpbrk(text, ".e") ? "" : ".0");
+}
+
 /* A default value as C writes it. */
 static const char *literal(struct emit *e, const struct idl_type *type, const struct idl_value *v)
 {
@@ -183,11 +196,9 @@ static const char *literal(struct emit *e, const struct idl_type *type, const st
     case IDL_STRING:
         return tars_arena_printf(a, "tars_str_n(\"%s\", %zu)", c_string(e, v->text), v->text.len);
     case IDL_FLOAT:
-        return tars_arena_printf(a, "(float)%.9g",
-                                 v->kind == IDL_VALUE_FLOAT ? v->real : (double)v->integer);
+        return real_literal(a, "float", (double)(float)real_of(v), FLT_DECIMAL_DIG);
     case IDL_DOUBLE:
-        return tars_arena_printf(a, "(double)%.17g",
-                                 v->kind == IDL_VALUE_FLOAT ? v->real : (double)v->integer);
+        return real_literal(a, "double", real_of(v), DBL_DECIMAL_DIG);
     case IDL_INT64:
         if (v->integer == INT64_MIN)
             return "INT64_MIN";
