@@ -300,24 +300,25 @@ static void take_trailing(struct parser *p, struct idl_member *member)
     p->token.trailing = NULL;
 }
 
-/* After a mistake: to behind the next ';', or to a '}' or the end of the file. */
-static void skip_statement(struct parser *p)
+/* After a mistake: to behind the next ';', or to a '}' or the end of the file, which is false. */
+static bool skip_statement(struct parser *p)
 {
     int depth = 0;
 
     while (p->token.kind != IDL_TOKEN_END) {
         if (depth == 0 && at_punct(p, '}'))
-            return;
+            return false;
         if (at_punct(p, '{'))
             depth++;
         if (at_punct(p, '}'))
             depth--;
         if (depth == 0 && at_punct(p, ';')) {
             next(p);
-            return;
+            return true;
         }
         next(p);
     }
+    return false;
 }
 
 /* '}' and the ';' after it, which some files forget. */
@@ -633,9 +634,8 @@ static bool parse_module(struct parser *p)
             next(p);
             continue;
         }
-        if (parse_declaration(p))
+        if (parse_declaration(p) || skip_statement(p))
             continue;
-        skip_statement(p);
         /* a '}' that closes a broken struct or enum, not the module */
         if (at_punct(p, '}') && p->token.text.at != before) {
             next(p);
@@ -648,6 +648,14 @@ static bool parse_module(struct parser *p)
     return close_block(p, "module");
 }
 
+/* After a mistake outside of all modules. */
+static void skip_to_module(struct parser *p)
+{
+    while (p->token.kind != IDL_TOKEN_END && p->token.kind != IDL_TOKEN_INCLUDE &&
+           !at_word(p, "module"))
+        next(p);
+}
+
 /* #include "name"; false when that file cannot be had, which has been reported. */
 static bool parse_include(struct parser *p, idl_include_fn *include, struct idl_include ***end)
 {
@@ -655,8 +663,11 @@ static bool parse_include(struct parser *p, idl_include_fn *include, struct idl_
 
     added->pos = p->token.pos;
     next(p);
-    if (p->token.kind != IDL_TOKEN_STRING)
-        return expected(p, "a file name in quotes after #include") || true;
+    if (p->token.kind != IDL_TOKEN_STRING) {
+        expected(p, "a file name in quotes after #include");
+        skip_to_module(p);
+        return true;
+    }
     added->name = tars_arena_copy(p->arena, p->token.text).at;
     added->file = include(p->idl, p->file, added->name, p->token.pos);
     next(p);
@@ -690,10 +701,7 @@ bool idl_parse(struct idl *idl, struct idl_file *file, idl_include_fn *include)
             next(&p);
         } else {
             expected(&p, "module or #include");
-            next(&p);
-            while (p.token.kind != IDL_TOKEN_END && p.token.kind != IDL_TOKEN_INCLUDE &&
-                   !at_word(&p, "module"))
-                next(&p);
+            skip_to_module(&p);
         }
     }
     return whole;

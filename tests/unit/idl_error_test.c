@@ -131,6 +131,19 @@ START_TEST(a_broken_declaration_does_not_hide_the_mistakes_below_it)
 }
 END_TEST
 
+START_TEST(a_mistake_at_the_end_of_a_module_leaves_the_next_one_alone)
+{
+    size_t errors;
+    char *text = messages(tars_str("module M\n{\n    typedef int T;\n};\n"
+                                   "module N\n{\n    module O { };\n};\n"
+                                   "module P { struct A { 0 require Nope n; }; };\n"),
+                          &errors);
+    ck_assert_msg(errors == 3, "%s", text);
+    ck_assert_msg(strstr(text, "a.tars:9:33: error: there is no type 'Nope' here"), "%s", text);
+    free(text);
+}
+END_TEST
+
 /* ---- what is no mistake
  * -------------------------------------------------------------------------- */
 
@@ -414,6 +427,7 @@ int main(void)
     tcase_add_loop_test(tests, each_mistake_is_named_where_it_stands, 0,
                         (int)(sizeof mistakes / sizeof *mistakes));
     tcase_add_test(tests, a_broken_declaration_does_not_hide_the_mistakes_below_it);
+    tcase_add_test(tests, a_mistake_at_the_end_of_a_module_leaves_the_next_one_alone);
     tcase_add_loop_test(tests, what_other_generators_take_is_taken, 0,
                         (int)(sizeof accepted / sizeof *accepted));
     tcase_add_test(tests, warnings_can_be_turned_off_and_errors_stay);
