@@ -146,6 +146,16 @@ for comment in '/\* above \*/' '/\* before$' ' \* behind \*/' '/\* first \*/' '/
     is "$comment" grep -q "$comment" "$work/out/Comments.h"
 done
 
+cat >"$work/Wide.tars" <<'END'
+module Wide
+{
+    struct Corner { 0 require int x; };
+    interface Shapes { void find(out Corner first, vector<Corner> corners, out map<int, Corner> all); };
+};
+END
+status 0 "a long prototype is broken below its bracket" "$tars2c" -w -o "$work/out" "$work/Wide.tars"
+is "to its last line" sh -c "! grep -q '^    struct tars_arena' $work/out/Wide.h"
+
 cat >"$work/Order.tars" <<'END'
 module M
 {

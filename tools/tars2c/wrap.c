@@ -80,6 +80,12 @@ static size_t continuation(const struct brackets *b, size_t indent)
     return indent + INDENT;
 }
 
+static size_t up_to_comma(const char *line, size_t len)
+{
+    const char *comma = memchr(line, ',', len);
+    return comma ? (size_t)(comma - line) : len;
+}
+
 static void wrap_line(FILE *out, const char *line, size_t len)
 {
     struct brackets b = {.open = 0};
@@ -95,7 +101,7 @@ static void wrap_line(FILE *out, const char *line, size_t len)
         if (len == 0)
             return;
         column = continuation(&b, indent);
-        if (column + strcspn(line, ",") > MAX_COLUMN)
+        if (column + up_to_comma(line, len) > MAX_COLUMN)
             column = indent + INDENT;
         fprintf(out, "\n%*s", (int)column, "");
         if (*line == ' ') {
