@@ -119,6 +119,12 @@ compiles Tars "a module named like the library" <<'END'
 module Tars { struct Str { 0 require string x; }; interface Server { void run(); void new(); }; };
 module TarsServer { struct Options { 0 require string x; }; };
 END
+compiles Words "members and parameters that are words of C, with and without underscores" <<'END'
+module K { struct X { 0 require int class; 1 require int class_; 2 require int Class; 3 require int while_;
+        4 require int While; 5 require int aName; 6 require int a_name; 7 require int int32_t; 8 require int Int; };
+    interface I { void class(int call, int call_, int ret_, out int ret, int Call); void class_(); void Class();
+        int x(int ret_, out int Ret, int memset, int int32_t, int y); string y(out string ret, string ret_); }; };
+END
 compiles Functions "functions named like what is generated for others" <<'END'
 module M { struct Init { 0 require int init; 1 require int members; }; struct InitMembers { 0 require int x; };
     interface I { void functions(); void interface_(); void f(int h, int a, int args); void f_params(int params);

@@ -151,9 +151,10 @@ static bool is_taken_word(const char *name)
 /* What the parameters of generated functions are called. */
 static bool is_own_parameter(const char *name)
 {
-    static const char *const words[] = {"arena",    "args",  "call",    "callback",
-                                        "handlers", "later", "options", "proxy",
-                                        "result",   "ret",   "user"};
+    static const char *const words[] = {"arena",   "args",    "call",     "callback", "handlers",
+                                        "later",   "memset",  "options",  "proxy",    "result",
+                                        "ret",     "user",    "int8_t",   "int16_t",  "int32_t",
+                                        "int64_t", "uint8_t", "uint16_t", "uint32_t"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(words[i], name) == 0)
@@ -186,16 +187,32 @@ static bool shares_form(struct names *n, const struct idl_member *members,
     return false;
 }
 
+static const char *member_form(struct names *n, const struct idl_member *members,
+                               const struct idl_member *member)
+{
+    const char *form = names_snake(n->arena, member->name);
+
+    return shares_form(n, members, member, form, names_snake) ? member->name : form;
+}
+
+/* Words of C yield to members that are called like them with an underscore. */
 static void assign_members(struct names *n, const struct idl_member *members, bool parameters)
 {
-    for (const struct idl_member *m = members; m; m = m->next) {
-        const char *form = names_snake(n->arena, m->name);
-        if (shares_form(n, members, m, form, names_snake))
-            form = m->name;
-        if (is_taken_word(form) || (parameters && is_own_parameter(form)))
-            form = tars_arena_printf(n->arena, "%s_", form);
-        give(n, m, form);
+    struct map *used = map_new(NULL);
+
+    for (int words = 0; words <= 1; words++) {
+        for (const struct idl_member *m = members; m; m = m->next) {
+            const char *form = member_form(n, members, m);
+            bool word = is_taken_word(form) || (parameters && is_own_parameter(form));
+            if (word != words)
+                continue;
+            while (word && (form = tars_arena_printf(n->arena, "%s_", form)))
+                word = map_get(used, tars_str(form)) != NULL;
+            map_put(used, tars_str(form), n);
+            give(n, m, form);
+        }
     }
+    map_free(used);
 }
 
 /* ---- names at file scope ------------------------------------------------------------------- */
@@ -427,6 +444,16 @@ static void assign_enum(struct names *n, const struct idl_decl *decl)
     }
 }
 
+static bool has_handler(const struct names *n, const struct idl_decl *decl, const char *name)
+{
+    size_t scope_len = strlen(names_decl(n, decl)) + 1;
+    const struct idl_function *f = decl->functions;
+
+    while (f && strcmp(names_function(n, f) + scope_len, name) != 0)
+        f = f->next;
+    return f != NULL;
+}
+
 /* The table of handlers is a scope of its own. */
 static void assign_handlers(struct names *n, const struct idl_decl *decl)
 {
@@ -434,8 +461,9 @@ static void assign_handlers(struct names *n, const struct idl_decl *decl)
 
     for (const struct idl_function *f = decl->functions; f; f = f->next) {
         const char *name = names_function(n, f) + scope_len;
-        if (is_taken_word(name))
-            name = tars_arena_printf(n->arena, "%s_", name);
+        bool word = is_taken_word(name);
+        while (word && (name = tars_arena_printf(n->arena, "%s_", name)))
+            word = has_handler(n, decl, name);
         map_put(n->handlers, tars_str_n(&f, sizeof(f)), (char *)(uintptr_t)name);
         assign_members(n, f->params, true);
     }
