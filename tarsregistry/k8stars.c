@@ -240,18 +240,22 @@ static void run_keep_alive(struct loop_job *job)
     reports_keep_alive(e->registry, &e->report, on_kept, e);
 }
 
+/* K8STARS: with either name empty the report is one of the whole node. */
 static void keep_alive(struct tars_call *call, const struct k8stars_keep_alive_req *req)
 {
     struct tars_error error = {0};
     struct errand *e = errand_new(call);
+    bool whole_node = !req->application.len || !req->server.len;
+    struct tars_str application = whole_node ? tars_str("") : req->application;
+    struct tars_str server = whole_node ? tars_str("") : req->server;
     if (!e || !authorized(call, e->registry, "KeepAlive"))
         return;
-    if (!check_names(req->node_name, req->application, req->server, &error) ||
+    if (!check_names(req->node_name, application, server, &error) ||
         !read_state(req->state, &e->report.state, &error))
         return refuse(call, e->registry, "KeepAlive", &error);
     e->report.node_name = req->node_name;
-    e->report.application = req->application;
-    e->report.server_name = req->server;
+    e->report.application = application;
+    e->report.server_name = server;
     e->report.wants_to_register = tars_str_is(tars_call_context(call, "reregister"), "1");
     errand_send(call, e, run_keep_alive, k8stars_tarsregistry_keep_alive_reply);
 }

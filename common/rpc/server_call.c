@@ -394,15 +394,17 @@ static void dispatch(struct tars_call *call)
 {
     const struct server_servant *servant = call->adapter->servant;
     const struct rpc_request *q = &call->request;
-    if (refuse(call) || answer_ping(call))
-        return;
-    if (servant && servant->fast && q->version == RPC_TARS && run_fast(call, servant))
+    if (refuse(call))
         return;
     if (!is_known_version(q->version)) {
         answer_error(call, TARS_RET_DECODE, "packet version %d is not served (1, 2, 3 and 5 are)",
                      q->version);
         return;
     }
+    if (answer_ping(call))
+        return;
+    if (servant && servant->fast && q->version == RPC_TARS && run_fast(call, servant))
+        return;
     const struct tars_function *f = find_function(call);
     if (f)
         run_handler(call, f);

@@ -159,6 +159,15 @@ START_TEST(keep_alive_without_names_is_for_every_instance_of_the_node)
     OK(start(0, "10.0.0.1", 80, "active"));
     OK(k8stars_tarsregistry_keep_alive(suite.at[0].registry, &req));
     ck_assert_str_eq(LIST(0), "/10.0.0.1");
+    req.state = tars_str("active");
+    req.application = tars_str("App"); /* with one of the names it is no other */
+    OK(k8stars_tarsregistry_keep_alive(suite.at[0].registry, &req));
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+    req.state = tars_str("inactive");
+    req.application = tars_str("");
+    req.server = tars_str("Another");
+    OK(k8stars_tarsregistry_keep_alive(suite.at[0].registry, &req));
+    ck_assert_str_eq(LIST(0), "/10.0.0.1");
 }
 END_TEST
 
