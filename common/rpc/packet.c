@@ -301,6 +301,11 @@ void rpc_response_write(struct tars_writer *w, const struct rpc_response *a)
     frame_end(w, begin);
 }
 
+static bool is_result_key(struct tars_str key)
+{
+    return tars_str_is(key, RPC_STATUS_RESULT_CODE) || tars_str_is(key, RPC_STATUS_RESULT_DESC);
+}
+
 /*
  * Tars protocol: some servers leave the result keys away, or send an empty body with an error, and
  * clients stumble over both. Ours always writes both keys; the body is the caller's matter.
@@ -310,9 +315,10 @@ void rpc_tup_response_write(struct tars_writer *w, const struct rpc_response *a,
 {
     char code[16];
     struct tars_str_pair pairs[TUP_STATUS_MAX];
-    size_t n = a->status.len < TUP_STATUS_MAX - 2 ? a->status.len : TUP_STATUS_MAX - 2;
-    if (n)
-        memcpy(pairs, a->status.at, n * sizeof *pairs);
+    size_t n = 0;
+    for (size_t i = 0; i < a->status.len && n < TUP_STATUS_MAX - 2; i++)
+        if (!is_result_key(a->status.at[i].key))
+            pairs[n++] = a->status.at[i];
     int len = snprintf(code, sizeof code, "%d", (int)a->ret);
     pairs[n++] = (struct tars_str_pair){tars_str(RPC_STATUS_RESULT_CODE),
                                         tars_str_n(code, (size_t)len)};

@@ -236,14 +236,18 @@ void server_call_finished(struct tars_call *call, int32_t ret)
 /* ---- rules before the handler ------------------------------------------------------------------
  */
 
-/* "name.area" of "name.area.group", or "name" when `parts` is 1. */
-static struct tars_str set_prefix(struct tars_str set, int parts)
+/* "name" of "name.area.group" */
+static struct tars_str set_name(struct tars_str set)
 {
-    size_t len = 0;
-    for (; len < set.len; len++)
-        if (set.at[len] == '.' && --parts == 0)
-            break;
-    return tars_str_n(set.at, len);
+    const char *dot = set.len ? memchr(set.at, '.', set.len) : NULL;
+    return dot ? tars_str_n(set.at, (size_t)(dot - set.at)) : set;
+}
+
+/* "name.area" of "name.area.group" */
+static struct tars_str set_area(struct tars_str set)
+{
+    const char *dot = set.len ? memrchr(set.at, '.', set.len) : NULL;
+    return dot ? tars_str_n(set.at, (size_t)(dot - set.at)) : set;
 }
 
 /* Tars protocol: a caller of the same set name but another area came to the wrong place. */
@@ -257,8 +261,8 @@ static bool set_is_allowed(const struct tars_call *call)
     struct tars_str ours = tars_str(options->set);
     if (!theirs)
         return false;
-    return tars_str_equal(set_prefix(*theirs, 2), set_prefix(ours, 2)) ||
-           !tars_str_equal(set_prefix(*theirs, 1), set_prefix(ours, 1));
+    return tars_str_equal(set_area(*theirs), set_area(ours)) ||
+           !tars_str_equal(set_name(*theirs), set_name(ours));
 }
 
 /* True when it waited longer than the adapter or its caller allows. */
@@ -458,6 +462,7 @@ static bool authenticate(struct tars_call *call)
         return false;
     }
     c->authenticated = true;
+    call->request.version = RPC_TARS; /* whatever it said, the answer is one of version 1 */
     server_call_answer(call, 0, tars_str(RPC_AUTH_SUCCESS), tars_str(NULL));
     return true;
 }

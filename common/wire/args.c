@@ -192,7 +192,7 @@ static bool read_named(const struct tars_function *f, enum direction direction, 
         if (!a || (direction == RESPONSE && !p->out))
             continue;
         tars_reader_init(&r, a->value.at, a->value.len, arena);
-        if (!p->type->read(&r, 0, TARS_REQUIRE, member(args, p)))
+        if (!p->type->read(&r, 0, carried(p, direction), member(args, p)))
             return explain(&r, f, p, error);
     }
     return true;
@@ -287,11 +287,12 @@ static bool read_members(const struct tars_function *f, struct tars_json_reader 
     return found == TARS_ABSENT && tars_json_read_end(r);
 }
 
+/* Nothing at all is what some send when there is nothing to say: an object without members. */
 static bool read_json(const struct tars_function *f, enum direction direction, struct tars_str body,
                       struct tars_arena *arena, void *args, struct tars_error *error)
 {
     struct tars_json_reader r;
-    tars_json_reader_init(&r, body, arena);
+    tars_json_reader_init(&r, body.len ? body : tars_str("{}"), arena);
     bool *seen = tars_json_alloc(&r, f->param_count, sizeof *seen);
     if (!seen || !read_members(f, &r, args, seen)) {
         if (error)

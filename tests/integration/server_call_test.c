@@ -181,7 +181,15 @@ START_TEST(tup_is_answered_with_a_request_packet_and_both_result_keys)
                                  "a\x1d\x00\x00\x02\x00\x05"
                                  "\x06\x01"
                                  "b\x1d\x00\x00\x02\x00\x06";
+    static const char empty_out[] = "\x08\x00\x03"
+                                    "\x06\x01"
+                                    "a\x1d\x00\x00\x02\x00\x05"
+                                    "\x06\x01"
+                                    "b\x1d\x00\x00\x02\x00\x06"
+                                    "\x06\x03"
+                                    "sum\x1d\x00\x0c";
     check_tup(RPC_TUP, tars_str_n(simple, sizeof simple - 1), tars_str("sum"));
+    check_tup(RPC_TUP, tars_str_n(empty_out, sizeof empty_out - 1), tars_str("sum"));
     check_tup(RPC_TUP, tars_str_n("\x08\x0c", 2), tars_str(NULL));
     check_tup(RPC_TUP_COMPLEX, tars_str_n("\x08\x0c", 2), tars_str(NULL));
 }
@@ -200,6 +208,8 @@ START_TEST(json_is_answered_with_json)
     sk_free(&a);
     q.body = tars_str("{\"a\": 40}");
     ck_assert_int_eq(code_of(q, "b"), TARS_RET_DECODE);
+    q.body = tars_str(NULL);
+    ck_assert_int_eq(code_of(q, "parameter a is missing"), TARS_RET_DECODE);
 }
 END_TEST
 

@@ -322,6 +322,9 @@ START_TEST(callers_of_another_area_of_the_same_set_are_refused)
     ck_assert_int_eq(called_from(s, "shop.north.2"), 0);
     ck_assert_int_eq(called_from(s, "bank.south.1"), 0);
     ck_assert_int_eq(called_from(s, "shop.south.1"), TARS_RET_INVALID_SET);
+    ck_assert_int_eq(called_from(s, "shop.north"), TARS_RET_INVALID_SET);
+    ck_assert_int_eq(called_from(s, "shop"), TARS_RET_INVALID_SET);
+    ck_assert_int_eq(called_from(s, "bank"), 0);
     ck_assert_int_eq(called_from(s, NULL), TARS_RET_INVALID_SET);
     tars_server_free(s);
 }

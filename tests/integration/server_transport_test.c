@@ -340,6 +340,7 @@ static struct tars_writer auth_frame(const char *secret, int64_t now)
     tars_writer_init(&frame);
     tars_writer_init(&proof);
     ck_assert(rpc_auth_write(&key, now, &proof));
+    q.version = RPC_TUP; /* the server does not look at it */
     q.message_type = RPC_MESSAGE_AUTH;
     q.timeout_ms = 0;
     q.body = tars_str_n(proof.at, proof.len);
@@ -363,6 +364,7 @@ START_TEST(the_authentication_packet_may_come_in_pieces_and_what_follows_it_is_k
     ck_assert(tk_send(fd, frame.at + 20, frame.len - 20));
     struct sk_answer first = sk_receive(fd, 5000), second = sk_receive(fd, 5000);
     ck_assert(tars_str_is(first.packet.body, "AUTH_SUCC"));
+    ck_assert_int_eq(first.packet.version, RPC_TARS);
     ck_assert_int_eq(first.packet.ret, 0);
     ck_assert_int_eq(first.packet.id, 1);
     ck_assert_int_eq(first.packet.message_type, RPC_MESSAGE_AUTH);

@@ -140,13 +140,14 @@ START_TEST(tup_answers_carry_code_and_text_and_keep_the_servants_status)
 {
     struct tars_arena *arena = tars_arena_new(0);
     struct tars_writer w;
-    struct tars_str_pair own = {tars_str("mine"), tars_str("1")};
+    struct tars_str_pair own[] = {{tars_str("mine"), tars_str("1")},
+                                  {tars_str("STATUS_RESULT_CODE"), tars_str("7")}};
     struct rpc_request names = {.servant = tars_str("A.B.C"), .function = tars_str("f")};
     struct rpc_response a = {.version = RPC_TUP,
                              .id = 9,
                              .ret = -3,
                              .description = tars_str("no function"),
-                             .status = {1, &own}},
+                             .status = {2, own}},
                         back;
     tars_writer_init(&w);
     rpc_tup_response_write(&w, &a, &names);
@@ -155,6 +156,7 @@ START_TEST(tup_answers_carry_code_and_text_and_keep_the_servants_status)
     ck_assert_int_eq(back.ret, -3);
     ck_assert(tars_str_is(back.description, "no function"));
     ck_assert(tars_str_is(*tars_str_map_get(&back.status, "mine"), "1"));
+    ck_assert_uint_eq(back.status.len, 3); /* no key twice */
     tars_writer_free(&w);
     tars_arena_free(arena);
 }
