@@ -16,6 +16,7 @@ enum {
     KEEP_ARENA = 256 * 1024, /* a call that used more gives its arena back */
     KEEP_CALLS = 256,        /* spare ones; after a flood the others go */
     ANSWER_HEAD = 64 * 1024, /* what surrounds a body in an answer is shorter */
+    DATAGRAM_MAX = 65507,    /* what UDP carries */
     ERROR_TEXT = 1024
 };
 
@@ -133,6 +134,12 @@ static void answer_datagram(struct tars_call *call, const struct answer *a)
     socklen_t len = peer->any.sa_family == AF_INET ? sizeof peer->v4 : sizeof peer->v6;
     tars_writer_reset(out);
     write_answer(call, out, a);
+    if (out->len > DATAGRAM_MAX) {
+        const struct answer too_long = {
+            .ret = TARS_RET_ENCODE, .text = tars_str("the answer is longer than a datagram may be")};
+        tars_writer_reset(out);
+        write_answer(call, out, &too_long);
+    }
     ssize_t sent = sendto(call->listener->fd, out->at, out->len, 0, &peer->any, len);
     server_count(counters, SERVER_COUNT_WRITES, 1);
     if (sent > 0)

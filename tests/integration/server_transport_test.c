@@ -84,6 +84,13 @@ START_TEST(datagrams_are_answered_one_by_one_and_bad_ones_dropped)
     q = datagram_request("nothing");
     ck_assert(sk_send(fd, &q));
     ck_assert_int_eq(udp_answer(fd, &id), TARS_RET_NO_FUNCTION);
+    q = datagram_request("big");
+    q.body = sk_int_body(65000);
+    ck_assert(sk_send(fd, &q));
+    ck_assert_int_eq(udp_answer(fd, &id), 0);
+    q.body = sk_int_body(65500); /* with what surrounds it no datagram any more */
+    ck_assert(sk_send(fd, &q));
+    ck_assert_int_eq(udp_answer(fd, &id), TARS_RET_ENCODE);
     ck_assert_double_eq(sk_metric(server, "tars_bad_datagrams_total", "Datagram"), 2);
     close(fd);
 }
