@@ -75,7 +75,7 @@ static ssize_t transmit(struct tars_connection *c, const void *bytes, size_t len
     if (n <= 0)
         return n == 0 ? IO_AGAIN : n;
     server_count(c->counters, SERVER_COUNT_BYTES_OUT, (uint64_t)n);
-    c->active_ms = c->worker->now_ms;
+    c->active_ms = clock_ms(); /* a handler may have taken long since the event began */
     c->taken += (uint64_t)n;
     return n;
 }
