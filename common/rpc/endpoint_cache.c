@@ -137,15 +137,20 @@ struct tars_endpoint *rpc_endpoint_cache_get(const struct rpc_endpoint_cache *ca
     return NULL;
 }
 
+/* Tars protocol: a weight of 0 is not printed, and one that is missing means 100; but who has the
+ * weight 0 gets no calls. */
 static char *print_list(const struct tars_endpoint *endpoints, size_t count)
 {
-    char *text = xmalloc(count * (TARS_ENDPOINT_TEXT + 1) + 1), *at = text;
+    static const char no_calls[] = " -w 0";
+    char *text = xmalloc(count * (TARS_ENDPOINT_TEXT + sizeof no_calls) + 1), *at = text;
 
     *at = '\0';
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             *at++ = ':';
         at += tars_endpoint_print(&endpoints[i], at, TARS_ENDPOINT_TEXT);
+        if (endpoints[i].weight_type != 0 && endpoints[i].weight <= 0)
+            at = stpcpy(at, no_calls);
     }
     return text;
 }

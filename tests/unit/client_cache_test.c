@@ -72,6 +72,29 @@ START_TEST(what_was_put_is_there_in_the_next_run)
 }
 END_TEST
 
+START_TEST(who_has_no_weight_has_none_in_the_next_run)
+{
+    struct rpc_endpoint_cache *cache = rpc_endpoint_cache_new(path);
+    struct tars_endpoint put[2] = {at("tcp -h 10.0.0.1 -p 1 -w 0 -v 1"),
+                                   at("tcp -h 10.0.0.2 -p 1 -w 5 -v 1")},
+                         *list;
+    size_t count;
+
+    put[1].weight = -1;
+    rpc_endpoint_cache_put(cache, "App.Server.Obj", NULL, put, 2);
+    rpc_endpoint_cache_free(cache);
+    cache = rpc_endpoint_cache_new(path);
+    list = rpc_endpoint_cache_get(cache, "App.Server.Obj", NULL, &count);
+    ck_assert_uint_eq(count, 2);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_int_eq(list[i].weight_type, 1);
+        ck_assert_int_eq(list[i].weight, 0);
+    }
+    free(list);
+    rpc_endpoint_cache_free(cache);
+}
+END_TEST
+
 START_TEST(a_missing_file_is_an_empty_cache)
 {
     ck_assert_uint_eq(count_in("App.Server.Obj", NULL), 0);
@@ -216,6 +239,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, what_was_put_is_there_in_the_next_run);
+    tcase_add_test(t, who_has_no_weight_has_none_in_the_next_run);
     tcase_add_test(t, a_missing_file_is_an_empty_cache);
     tcase_add_test(t, a_file_with_one_changed_letter_is_ignored);
     tcase_add_test(t, a_file_cut_anywhere_is_ignored);
