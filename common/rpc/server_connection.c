@@ -412,7 +412,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     ok = flush(c);
     if (ok && was_stalled && server_connection_unsent(c) <= GO_ON_BYTES) {
         c->stalled = false;
-        c->begun_ms = c->worker->now_ms; /* that it waited was not the peer's fault */
+        c->begun_ms = c->worker->now_ms; /* that it waited was not the peer's fault … */
+        c->worker->now_us = clock_us();  /* … but the next call did wait */
         ok = !c->in || serve_own(c);
     }
     end_event(c, ok, was_stalled);

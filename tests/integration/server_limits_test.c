@@ -379,6 +379,49 @@ START_TEST(connections_over_the_servers_limit_are_closed_at_once)
 }
 END_TEST
 
+/* How many calls were served when for so long no more were. */
+static int served_until_it_stops(int ms)
+{
+    int served = 0, before;
+    do {
+        before = served;
+        tk_sleep(ms);
+        served = (int)sk_metric(server, "tars_calls_total", "Shapes");
+    } while (!served || served != before);
+    return served;
+}
+
+START_TEST(a_call_that_waits_behind_answers_nobody_reads_is_not_run_after_its_time)
+{
+    enum { ANSWERS = 40, ANSWER_BYTES = 1024 * 1024 }; /* more than sockets hold */
+    struct tars_writer all;
+    struct rpc_request large = sk_request("big"), q = sk_request("add");
+    int fd = sk_connect(server), in_time = 0;
+    tars_writer_init(&all);
+    large.timeout_ms = 0;
+    q.id = 2;
+    q.timeout_ms = 200;
+    for (int i = 0; i < ANSWERS; i++) {
+        large.body = sk_int_body(ANSWER_BYTES);
+        rpc_request_write(&all, &large);
+        q.body = sk_add_body(1, 2);
+        rpc_request_write(&all, &q);
+    }
+    ck_assert(tk_send(fd, all.at, all.len));
+    int served = served_until_it_stops(400); /* longer than the caller waits */
+    for (int i = 0; i < 2 * ANSWERS; i++) {
+        struct sk_answer a = sk_receive(fd, 10000);
+        ck_assert(a.came);
+        in_time += a.packet.id == 2 && a.packet.ret == 0;
+        sk_free(&a);
+    }
+    ck_assert_int_lt(served, 2 * ANSWERS);
+    ck_assert_int_le(in_time, served / 2);
+    tars_writer_free(&all);
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_call_that_waits_longer_than_its_caller_does_is_not_run)
 {
     /* the first call holds the worker for longer than the second one's patience */
@@ -471,6 +514,7 @@ int main(void)
     tcase_add_test(t, announced_length_alone_takes_no_memory);
     tcase_add_test(t, a_reader_that_never_reads_costs_bounded_memory);
     tcase_add_test(t, a_call_that_waits_longer_than_its_caller_does_is_not_run);
+    tcase_add_test(t, a_call_that_waits_behind_answers_nobody_reads_is_not_run_after_its_time);
     tcase_add_test(t, a_connection_that_never_sends_a_request_is_closed);
     t = group(suite, "small output", open_server_with_small_output);
     tcase_add_test(t, unsent_bytes_over_the_limit_close_the_connection);
