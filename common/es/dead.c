@@ -2,6 +2,7 @@
 #include "es/dead.h"
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/xmalloc.h"
 #include "es/segment.h"
 
@@ -22,10 +23,12 @@ static void add_text(cJSON *line, const char *name, struct tars_str text)
     free(copy);
 }
 
-char *dead_line(const struct es_record *record, int status, const char *type, const char *reason)
+char *dead_line(const struct es_record *record, struct tars_str place, int status, const char *type,
+                const char *reason)
 {
     cJSON *line = cJSON_CreateObject();
     cJSON_AddNumberToObject(line, "at", (double)clock_wall_ms());
+    add_text(line, "place", place);
     cJSON_AddStringToObject(line, "action", es_action_name(record->action));
     add_text(line, "index", record->index);
     add_text(line, "id", record->id);
@@ -72,18 +75,17 @@ static void keep_under_cap(const char *folder, uint64_t cap, uint64_t *dropped)
     }
 }
 
-/* Locked, and still the file of that name: somebody may just have taken it away. */
-static int open_locked(const char *path)
+int dead_open_locked(const char *path, int flags)
 {
     for (int tries = 0; tries < 10; tries++) {
         struct stat mine, named;
-        int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        int fd = open(path, flags | O_CLOEXEC, 0600);
         if (fd < 0)
             return -1;
         if (flock(fd, LOCK_EX) == 0 && fstat(fd, &mine) == 0 && stat(path, &named) == 0 &&
             mine.st_ino == named.st_ino)
             return fd;
-        close(fd);
+        close(fd); /* somebody has just taken it away */
     }
     errno = EBUSY;
     return -1;
@@ -103,12 +105,73 @@ static bool append(int fd, const char *lines, size_t len)
     return false;
 }
 
-bool dead_append(const char *dir, uint64_t segment, const char *lines, size_t len, uint64_t cap,
-                 uint64_t *dropped, struct tars_error *error)
+/* ---- what an earlier process wrote
+ * ---------------------------------------------------------------- */
+
+/* The value of "place" in a line, which has no other text of that look before it. */
+static struct tars_str place_in(const char *line, size_t len)
 {
-    char *folder = xasprintf("%s/dead", dir),
-         *path = xasprintf("%s/%016llx.ndjson", folder, (unsigned long long)segment);
-    int fd = mkdir(folder, 0700) == 0 || errno == EEXIST ? open_locked(path) : -1;
+    static const char name[] = "\"place\":\"";
+    const char *at = memmem(line, len, name, sizeof name - 1);
+    const char *end = at ? memchr(at + sizeof name - 1, '"',
+                                  len - (size_t)(at - line) - (sizeof name - 1))
+                         : NULL;
+    at += at ? sizeof name - 1 : 0;
+    return end ? tars_str_n(at, (size_t)(end - at)) : (struct tars_str){0};
+}
+
+static void learn_places(struct dead_letters *d, const char *path, uint64_t segment)
+{
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t len;
+    FILE *file = fopen(path, "re");
+    map_free(d->places);
+    d->places = map_new(NULL);
+    d->segment = segment;
+    while (file && (len = getline(&line, &size, file)) > 0) {
+        struct tars_str place = place_in(line, (size_t)len);
+        if (place.len)
+            map_put(d->places, place, d);
+    }
+    if (file)
+        fclose(file);
+    free(line);
+}
+
+/* Leaves the lines whose place is not known; returns their bytes. */
+static size_t keep_new(const struct dead_letters *d, char *lines, size_t len, size_t *count)
+{
+    size_t kept = 0;
+    *count = 0;
+    for (size_t at = 0, line; at < len; at += line) {
+        const char *end = memchr(lines + at, '\n', len - at);
+        line = end ? (size_t)(end - lines) + 1 - at : len - at;
+        if (d->places && map_get(d->places, place_in(lines + at, line)))
+            continue;
+        memmove(lines + kept, lines + at, line);
+        kept += line;
+        ++*count;
+    }
+    return kept;
+}
+
+void dead_open(struct dead_letters *d, const char *dir, uint64_t cap, uint64_t old)
+{
+    *d = (struct dead_letters){.dir = dir, .cap = cap, .old = old};
+}
+
+void dead_close(struct dead_letters *d)
+{
+    map_free(d->places);
+}
+
+static bool append_to(const char *folder, const char *path, const char *lines, size_t len,
+                      struct tars_error *error)
+{
+    int fd = mkdir(folder, 0700) == 0 || errno == EEXIST
+                 ? dead_open_locked(path, O_WRONLY | O_APPEND | O_CREAT)
+                 : -1;
     int above = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = fd >= 0 && append(fd, lines, len) && above >= 0 && fsync(above) == 0;
     if (!ok)
@@ -117,8 +180,24 @@ bool dead_append(const char *dir, uint64_t segment, const char *lines, size_t le
         close(above);
     if (fd >= 0)
         close(fd);
-    if (ok)
-        keep_under_cap(folder, cap, dropped);
+    return ok;
+}
+
+bool dead_append(struct dead_letters *d, uint64_t segment, char *lines, size_t len, size_t *written,
+                 uint64_t *dropped, struct tars_error *error)
+{
+    char *folder = xasprintf("%s/dead", d->dir),
+         *path = xasprintf("%s/%016llx.ndjson", folder, (unsigned long long)segment);
+    bool old = segment < d->old;
+    if (old && (!d->places || d->segment != segment))
+        learn_places(d, path, segment);
+    len = old ? keep_new(d, lines, len, written) : len;
+    if (!old)
+        for (size_t i = *written = 0; i < len; i++)
+            *written += lines[i] == '\n';
+    bool ok = *written == 0 || append_to(folder, path, lines, len, error);
+    if (ok && *written)
+        keep_under_cap(folder, d->cap, dropped);
     free(folder);
     free(path);
     return ok;

@@ -2,8 +2,9 @@
 /*
  * Inside a spool: takes records from its journal to Elasticsearch. On the loop's thread but for
  * shipper_wake. Several bulks are under way at once, but never two with the same id; a bulk's items
- * that were turned away are sent again, and with each of them the later ones of its id. What is
- * confirmed without a gap moves the journal's confirmed place.
+ * that were turned away are sent again, and with each of them the later ones of its id; those that
+ * are turned away again and again are set aside (parked.h). What is confirmed without a gap moves
+ * the journal's confirmed place.
  */
 #ifndef ES_SHIPPER_H
 #define ES_SHIPPER_H
@@ -42,7 +43,7 @@ void spool_confirm(struct es_spool *spool, struct journal_place place);
 
 struct spool_shipped {
     uint64_t stored, retried;
-    size_t flight_bytes;
+    size_t flight_bytes, parked;
     const char *problem; /* NULL: none; "" takes it back */
 };
 /* Adds to the figures. */

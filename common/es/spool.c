@@ -30,7 +30,8 @@ struct group {
 struct es_spool {
     struct es_spool_options options;
     struct journal journal;
-    struct shipper *shipper; /* NULL without a client */
+    struct shipper *shipper;  /* NULL without a client */
+    struct dead_letters dead; /* of the writer */
     pthread_t writer;
     bool started;
     pthread_mutex_t mutex; /* of what follows */
@@ -110,6 +111,13 @@ enum es_spool_answer es_spool_append(struct es_spool *s, const struct es_record 
                   record->index.len ? record->index.at : "", record->source.len);
         return ES_SPOOL_BAD;
     }
+    if (size > s->options.pending_bytes) {
+        tars_fail(error, -1,
+                  "a record of %zu bytes is too large for the spool %s, which takes %zu bytes at "
+                  "once; give it a larger cap",
+                  size, s->options.dir, s->options.pending_bytes);
+        return ES_SPOOL_BAD;
+    }
     pthread_mutex_lock(&s->mutex);
     enum es_spool_answer answer = may_append(s, size, error);
     if (answer == ES_SPOOL_TAKEN) {
@@ -149,6 +157,7 @@ void spool_note(struct es_spool *s, const struct spool_shipped *shipped)
     s->stats.stored += shipped->stored;
     s->stats.retried += shipped->retried;
     s->stats.flight_bytes = shipped->flight_bytes;
+    s->stats.parked = shipped->parked;
     if (shipped->problem)
         snprintf(s->stats.last_problem, sizeof s->stats.last_problem, "%s", shipped->problem);
     pthread_mutex_unlock(&s->mutex);
@@ -222,19 +231,22 @@ static void write_dead(struct es_spool *s, struct spool_task *task)
 {
     struct tars_error error = {0};
     uint64_t dropped = 0;
+    size_t written = 0;
     char text[700];
-    task->ok = dead_append(s->journal.dir, task->segment, task->lines, task->len,
-                           s->options.dead_bytes, &dropped, &error);
+    task->ok = dead_append(&s->dead, task->segment, task->lines, task->len, &written, &dropped,
+                           &error);
     if (!task->ok) {
         tell(s, ES_SPOOL_FAILING, error.text);
         return;
     }
+    if (written == 0)
+        return; /* an earlier process had written them and not come to confirming */
     pthread_mutex_lock(&s->mutex);
-    s->stats.dead += task->count;
+    s->stats.dead += written;
     pthread_mutex_unlock(&s->mutex);
     snprintf(text, sizeof text,
              "Elasticsearch refused %zu records for good, they are in %s/dead, the first: %.400s",
-             task->count, s->journal.dir, task->lines);
+             written, s->journal.dir, task->lines);
     text[strcspn(text, "\n")] = '\0';
     tell(s, ES_SPOOL_DEAD, text);
     if (dropped) {
@@ -328,12 +340,14 @@ static void set_defaults(struct es_spool_options *o)
     o->segment_bytes = o->segment_bytes ? o->segment_bytes : 64 << 20;
     if (o->segment_bytes > o->cap_bytes / 8)
         o->segment_bytes = o->cap_bytes / 8;
-    o->pending_bytes = o->pending_bytes ? o->pending_bytes : 16 << 20;
+    o->pending_bytes = o->pending_bytes ? o->pending_bytes : SEGMENT_PAYLOAD_LIMIT + (64 << 10);
     if (o->pending_bytes > o->cap_bytes / 4)
         o->pending_bytes = (size_t)(o->cap_bytes / 4);
     o->bulk_bytes = o->bulk_bytes ? o->bulk_bytes : 2 << 20;
     o->flight_bytes = o->flight_bytes ? o->flight_bytes : 8 << 20;
     o->dead_bytes = o->dead_bytes ? o->dead_bytes : 256 << 20;
+    o->park_records = o->park_records ? o->park_records : 16384;
+    o->park_ms = o->park_ms ? o->park_ms : 300000;
     o->timeout_ms = o->timeout_ms ? o->timeout_ms : 30000;
     o->back_off_limit_ms = o->back_off_limit_ms ? o->back_off_limit_ms : 10000;
 }
@@ -371,6 +385,7 @@ struct es_spool *es_spool_open(const struct es_spool_options *options, struct ta
     if (cut)
         log_warn("spool", "%s: cut %llu bytes that a write had left unfinished", s->options.dir,
                  (unsigned long long)cut);
+    dead_open(&s->dead, s->journal.dir, s->options.dead_bytes, s->journal.next);
     if (options->client)
         s->shipper = shipper_new(s, &s->journal, &s->options);
     if (start_writer(s, error)) {
@@ -401,6 +416,7 @@ void es_spool_close(struct es_spool *s)
     }
     free(s->fill.bytes);
     free(s->fill.waiters);
+    dead_close(&s->dead);
     journal_close(&s->journal);
     pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->mutex);

@@ -44,12 +44,15 @@ struct es_spool_options {
     struct es_client *client; /* NULL: records are only kept */
     uint64_t cap_bytes;       /* of all segments, 0: 2 GiB; at least 1 MiB */
     uint64_t segment_bytes;   /* 0: 64 MiB, at most an eighth of the cap */
-    size_t pending_bytes; /* appended and not yet on the disk, 0: 16 MiB, at most a quarter of the
-                             cap */
+    size_t pending_bytes; /* appended and not yet on the disk, 0: one record of any size (16 MiB);
+                             at most a quarter of the cap */
     size_t bulk_bytes;    /* of one bulk request, about; 0: 2 MiB */
     size_t flight_bytes;  /* records on their way, 0: 8 MiB */
     uint64_t
         dead_bytes; /* of all dead letters, 0: 256 MiB; beyond it the oldest file goes, loudly */
+    size_t park_records; /* set aside so that the others go on, 0: 16384 */
+    int park_ms;    /* when so many are set aside and none could be stored for that long, they go to
+                       the dead letters, 0: 300000 */
     int timeout_ms; /* of a bulk request with its retries, 0: 30000 */
     int back_off_limit_ms; /* between tries, 0: 10000; a Retry-After may ask for more */
     /* Something the operator should know, with a text for people; NULL: only logged. */
@@ -71,7 +74,7 @@ enum es_spool_answer {
     ES_SPOOL_TAKEN, /* the callback will come */
     ES_SPOOL_FULL,  /* the disk is slower than the callers: pending_bytes wait. Try again later */
     ES_SPOOL_REFUSES_WRITES, /* the disk is full or broken: `error` says how */
-    ES_SPOOL_BAD             /* no record: see struct es_record; at most 16 MiB */
+    ES_SPOOL_BAD             /* no record: see struct es_record; at most 16 MiB and pending_bytes */
 };
 /* `error` is NULL when the record will survive the process and a power cut, else why it will not.
  */
@@ -87,6 +90,7 @@ struct es_spool_stats {
     uint64_t syncs;                     /* of the disk, each for many records */
     uint64_t stored, dead;              /* confirmed by Elasticsearch; refused by it for good */
     uint64_t retried;                   /* records sent again */
+    size_t parked;                      /* records set aside now: turned away again and again */
     uint64_t dropped, dropped_segments; /* over the cap, never shipped */
     uint64_t broken_segments;
     uint64_t disk_bytes, waiting_bytes; /* all segments; what is not confirmed */

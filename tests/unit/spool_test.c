@@ -3,6 +3,7 @@
 #include "es/spool.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -100,20 +101,24 @@ static void on_event(void *user, enum es_spool_event event, const char *text)
     atomic_fetch_add(&tally->events[event], 1);
 }
 
-static struct es_spool *open_spool(const char *dir, uint64_t cap, struct es_client *client,
-                                   struct tally *tally)
+/* The options of the tests but those that are given. */
+static struct es_spool *open_with(struct es_spool_options options, struct tally *tally)
 {
     struct tars_error error;
-    struct es_spool_options options = {.dir = dir,
-                                       .client = client,
-                                       .cap_bytes = cap,
-                                       .timeout_ms = 700,
-                                       .back_off_limit_ms = 100,
-                                       .notify = on_event,
-                                       .user = tally};
+    options.timeout_ms = options.timeout_ms ? options.timeout_ms : 700;
+    options.back_off_limit_ms = 100;
+    options.notify = on_event;
+    options.user = tally;
     struct es_spool *spool = es_spool_open(&options, &error);
     ck_assert_msg(spool != NULL, "%s", error.text);
     return spool;
+}
+
+static struct es_spool *open_spool(const char *dir, uint64_t cap, struct es_client *client,
+                                   struct tally *tally)
+{
+    return open_with((struct es_spool_options){.dir = dir, .client = client, .cap_bytes = cap},
+                     tally);
 }
 
 /* Appends and waits for the disk; true when it is there. */
@@ -220,11 +225,32 @@ START_TEST(more_than_may_wait_for_the_disk_is_full)
 {
     struct tally tally = {0};
     struct tars_error error;
+    enum es_spool_answer got = ES_SPOOL_TAKEN;
     struct es_spool *spool = open_spool(tk_dir(), 1 << 20, NULL, &tally);
-    struct es_record record = record_of("", big(270000));
-    ck_assert_int_eq(es_spool_append(spool, &record, NULL, NULL, &error), ES_SPOOL_FULL);
+    struct es_record record = record_of("", big(100000));
+    for (int i = 0; i < 5000 && got == ES_SPOOL_TAKEN; i++)
+        got = es_spool_append(spool, &record, NULL, NULL, &error);
+    ck_assert_int_eq(got, ES_SPOOL_FULL);
     ck_assert_ptr_nonnull(strstr(error.text, "full"));
-    ck_assert(put(spool, &tally, "", "{}"));
+    ck_assert(tk_eventually(put(spool, &tally, "", "{}"), 10000));
+    es_spool_close(spool);
+}
+END_TEST
+
+START_TEST(a_record_that_could_never_fit_is_none)
+{
+    struct tally tally = {0};
+    struct tars_error error;
+    const char *dir = tk_text("%s/small", tk_dir());
+    struct es_spool *spool = open_spool(dir, 1 << 20, NULL, &tally);
+    struct es_record record = record_of("", big(270000));
+    ck_assert_int_eq(es_spool_append(spool, &record, NULL, NULL, &error), ES_SPOOL_BAD);
+    ck_assert_ptr_nonnull(strstr(error.text, "larger cap"));
+    es_spool_close(spool);
+    spool = open_spool(tk_text("%s/large", tk_dir()), 0, NULL, &tally);
+    record = record_of("", big(SEGMENT_PAYLOAD_LIMIT));
+    ck_assert_int_eq(es_spool_append(spool, &record, NULL, NULL, &error), ES_SPOOL_BAD);
+    ck_assert(put(spool, &tally, "", big(SEGMENT_PAYLOAD_LIMIT - 100)));
     es_spool_close(spool);
 }
 END_TEST
@@ -268,16 +294,18 @@ enum mood {
     CUT,         /* stores all, then half an answer */
     HANGING,     /* stores all, then says nothing */
     REFUSING,    /* 400 for the request when an item says "poison" */
+    FAILING_AT,  /* 500 then */
     GONE         /* closes the connection */
 };
 
-enum { DOCS = 600 };
+enum { DOCS = 600, REQUEST_SIZE = 24 << 20 };
 
 struct server {
     _Atomic enum mood mood;
     _Atomic unsigned bulks, stored, again;
-    _Atomic int item_error;      /* status of items with "bad" in their source; 0: none */
-    _Atomic unsigned item_times; /* how often, then they are taken */
+    _Atomic int64_t first_at, second_at; /* when bulks came */
+    _Atomic int item_error;              /* status of items with "bad" in their source; 0: none */
+    _Atomic unsigned item_times;         /* how often, then they are taken */
     pthread_mutex_t mutex;
     char ids[DOCS][80], sources[DOCS][120];
     size_t count;
@@ -335,7 +363,7 @@ static char *do_bulk(struct server *s, char *body)
 
 static char *read_request(int fd)
 {
-    size_t len = 0, size = 1 << 20;
+    size_t len = 0, size = REQUEST_SIZE;
     char *buffer = malloc(size);
     while (len + 1 < size) {
         ssize_t got = recv(fd, buffer + len, size - len - 1, 0);
@@ -368,11 +396,12 @@ static bool serve_bulk(struct server *s, int fd, char *body)
     enum mood mood = s->mood;
     bool poison = strstr(body, "poison") != NULL;
     int status = mood == BUSY ? 429 : mood == UNAVAILABLE ? 503 : mood == FAILED ? 500 : 401;
-    s->bulks++;
+    if (++s->bulks <= 2)
+        *(s->bulks == 1 ? &s->first_at : &s->second_at) = tk_ms();
     if (mood == GONE)
         return false;
-    if (mood == REFUSING && poison) {
-        answer(fd, 400, "", error, 0);
+    if ((mood == REFUSING || mood == FAILING_AT) && poison) {
+        answer(fd, mood == REFUSING ? 400 : 500, "", error, 0);
         return true;
     }
     if (mood >= BUSY && mood <= CREDENTIALS) {
@@ -396,7 +425,7 @@ static char *body_of(const char *request)
                *packed = strcasestr(request, "content-encoding: gzip");
     if (!packed || packed > at)
         return strdup(at);
-    size_t size = 1 << 20;
+    size_t size = REQUEST_SIZE;
     char *body = malloc(size);
     z_stream z = {.next_in = (unsigned char *)at, .next_out = (unsigned char *)body};
     z.avail_in = (unsigned)strtoul(length + 15, NULL, 10);
@@ -611,6 +640,239 @@ START_TEST(a_segment_that_rotted_is_set_aside_and_the_next_one_shipped)
 }
 END_TEST
 
+/* ---- records that hold others back
+ * ------------------------------------------------------------------- */
+
+/* The spool anew with other options. */
+static void reopen(struct setting *s, struct es_spool_options options)
+{
+    loop_call_wait(s->loop, close_spool, s);
+    options.dir = s->dir;
+    options.client = s->client;
+    s->spool = open_with(options, &s->tally);
+}
+
+START_TEST(records_that_are_turned_away_for_ever_hold_nobody_back)
+{
+    struct setting s;
+    start(&s);
+    reopen(&s, (struct es_spool_options){.bulk_bytes = 300});
+    s.server.item_error = 403;
+    s.server.item_times = 1000000;
+    for (int i = 0; i < 300; i++)
+        ck_assert(put(s.spool, &s.tally, "", tk_text("{\"%s\":%d}", i % 3 ? "n" : "bad", i)));
+    ck_assert(tk_eventually(s.server.count == 200, 30000));
+    ck_assert(tk_eventually(stats_of(&s).parked == 100, 30000));
+    ck_assert_uint_eq(stats_of(&s).dead, 0);
+    /* a restart forgets who was set aside and loses nobody */
+    reopen(&s, (struct es_spool_options){.bulk_bytes = 300});
+    ck_assert(tk_eventually(stats_of(&s).parked == 100, 30000));
+    s.server.item_error = 0;
+    ck_assert(all_shipped(&s));
+    ck_assert_uint_eq(s.server.count, 300);
+    ck_assert_uint_eq(s.server.stored, 300);
+    ck_assert_uint_eq(stats_of(&s).parked, 0);
+    stop(&s);
+}
+END_TEST
+
+START_TEST(nothing_passes_a_record_of_its_id_that_was_set_aside)
+{
+    struct setting s;
+    start(&s);
+    reopen(&s, (struct es_spool_options){.bulk_bytes = 300});
+    s.server.item_error = 403;
+    s.server.item_times = 1000000;
+    ck_assert(put(s.spool, &s.tally, "a", "{\"bad\":1}"));
+    ck_assert(tk_eventually(stats_of(&s).parked == 1, 30000));
+    for (int i = 0; i < 100; i++)
+        ck_assert(put(s.spool, &s.tally, i % 2 ? "a" : "b", tk_text("{\"n\":%d}", i)));
+    ck_assert(tk_eventually(stats_of(&s).parked == 51, 30000));
+    ck_assert(tk_eventually(s.server.stored == 50, 30000));
+    ck_assert_uint_eq(s.server.count, 1);
+    ck_assert_str_eq(s.server.sources[0], "{\"n\":98}");
+    s.server.item_error = 0;
+    ck_assert(all_shipped(&s));
+    ck_assert_uint_eq(s.server.count, 2);
+    ck_assert_str_eq(s.server.sources[1], "{\"n\":99}");
+    ck_assert_uint_eq(s.server.stored, 101);
+    stop(&s);
+}
+END_TEST
+
+START_TEST(too_many_of_them_become_dead_letters)
+{
+    struct setting s;
+    start(&s);
+    reopen(&s, (struct es_spool_options){.bulk_bytes = 300, .park_records = 10, .park_ms = 200});
+    s.server.item_error = 403;
+    s.server.item_times = 1000000;
+    for (int i = 0; i < 120; i++)
+        ck_assert(put(s.spool, &s.tally, "", tk_text("{\"%s\":%d}", i % 2 ? "n" : "bad", i)));
+    ck_assert(tk_eventually(s.server.count == 60, 40000));
+    ck_assert_uint_ge(stats_of(&s).dead, 20);
+    ck_assert_uint_le(stats_of(&s).parked, 20);
+    stop(&s);
+}
+END_TEST
+
+START_TEST(one_record_at_which_the_server_fails_holds_nobody_back)
+{
+    struct setting s;
+    start(&s);
+    reopen(&s, (struct es_spool_options){.timeout_ms = 150});
+    s.server.mood = UNAVAILABLE;
+    for (int i = 0; i < 20; i++)
+        ck_assert(put(s.spool, &s.tally, "", tk_text("{\"%s\":%d}", i == 13 ? "poison" : "n", i)));
+    s.server.mood = FAILING_AT;
+    ck_assert(tk_eventually(s.server.count == 19, 40000));
+    s.server.mood = FINE;
+    ck_assert(all_shipped(&s));
+    ck_assert_uint_eq(s.server.stored, 20);
+    stop(&s);
+}
+END_TEST
+
+/* ---- dead letters
+ * ------------------------------------------------------------------------------------ */
+
+START_TEST(a_restart_writes_no_dead_letter_twice)
+{
+    struct setting s;
+    start(&s);
+    s.server.item_error = 400;
+    s.server.item_times = 1000;
+    ck_assert(put(s.spool, &s.tally, "", "{\"n\":1}"));
+    ck_assert(all_shipped(&s));
+    char *before = tk_read_file(tk_text("%s/position", s.dir));
+    ck_assert(put(s.spool, &s.tally, "", "{\"bad\":2}"));
+    ck_assert(put(s.spool, &s.tally, "", "{\"n\":3}"));
+    ck_assert(all_shipped(&s));
+    ck_assert_uint_eq(stats_of(&s).dead, 1);
+    loop_call_wait(s.loop, close_spool, &s);
+    /* as if the process had been killed before it saved how far it was */
+    tk_write_file(tk_text("%s/position", s.dir), before);
+    unsigned bulks = s.server.bulks;
+    s.spool = open_spool(s.dir, 0, s.client, &s.tally);
+    ck_assert(put(s.spool, &s.tally, "", "{\"n\":4}"));
+    ck_assert(all_shipped(&s));
+    ck_assert_uint_gt(s.server.bulks, bulks);
+    ck_assert_uint_gt(s.server.again, 0);
+    ck_assert_uint_eq(stats_of(&s).dead, 0);
+    char *letters = tk_read_file(tk_text("%s/dead/0000000000000001.ndjson", s.dir));
+    ck_assert_ptr_nonnull(letters);
+    ck_assert_uint_eq(strcspn(letters, "\n") + 1, strlen(letters));
+    free(letters);
+    free(before);
+    stop(&s);
+}
+END_TEST
+
+static uint64_t bytes_in(const char *folder, unsigned *files)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    struct stat about;
+    uint64_t bytes = 0;
+    *files = 0;
+    while (dir && (entry = readdir(dir)))
+        if (entry->d_name[0] != '.' && fstatat(dirfd(dir), entry->d_name, &about, 0) == 0) {
+            bytes += (uint64_t)about.st_size;
+            ++*files;
+        }
+    if (dir)
+        closedir(dir);
+    return bytes;
+}
+
+START_TEST(dead_letters_keep_to_their_cap_and_the_oldest_go_loudly)
+{
+    struct setting s;
+    unsigned files;
+    start(&s);
+    reopen(&s, (struct es_spool_options){.segment_bytes = 4096, .dead_bytes = 12000});
+    s.server.item_error = 400;
+    s.server.item_times = 1000;
+    for (int i = 0; i < 40; i++)
+        ck_assert(put(s.spool, &s.tally, "", tk_text("{\"bad\":\"%.*s\"}", 900, big(1000) + 9)));
+    ck_assert(all_shipped(&s));
+    ck_assert_uint_eq(stats_of(&s).dead, 40);
+    ck_assert_uint_le(bytes_in(tk_text("%s/dead", s.dir), &files), 12000);
+    ck_assert_uint_ge(files, 1);
+    ck_assert_uint_ge(s.tally.events[ES_SPOOL_DROPPED], 3);
+    stop(&s);
+}
+END_TEST
+
+/* ---- bounds
+ * ------------------------------------------------------------------------------------------ */
+
+START_TEST(a_record_larger_than_a_bulk_is_shipped)
+{
+    struct setting s;
+    start(&s);
+    ck_assert(put(s.spool, &s.tally, "", "{\"n\":1}"));
+    ck_assert(put(s.spool, &s.tally, "", big(5 << 20)));
+    ck_assert(put(s.spool, &s.tally, "", big(SEGMENT_PAYLOAD_LIMIT - 100)));
+    ck_assert(put(s.spool, &s.tally, "", "{\"n\":2}"));
+    ck_assert(all_shipped(&s));
+    ck_assert_uint_eq(s.server.stored, 4);
+    ck_assert_uint_eq(stats_of(&s).dead, 0);
+    stop(&s);
+}
+END_TEST
+
+START_TEST(the_wait_that_the_server_asks_for_is_kept)
+{
+    struct setting s;
+    start(&s);
+    s.server.mood = BUSY;
+    ck_assert(put(s.spool, &s.tally, "", "{\"n\":1}"));
+    ck_assert(tk_eventually(s.server.second_at != 0, 20000));
+    ck_assert_int_ge(s.server.second_at - s.server.first_at, 990);
+    s.server.mood = FINE;
+    ck_assert(all_shipped(&s));
+    stop(&s);
+}
+END_TEST
+
+static long rss_kb(void)
+{
+    char *text = tk_read_file("/proc/self/statm");
+    long pages = text ? strtol(strchr(text, ' '), NULL, 10) : 0;
+    free(text);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+START_TEST(memory_is_bounded_while_the_server_does_not_answer)
+{
+    struct setting s;
+    const char *source = big(20000);
+    struct es_record record = record_of("", source);
+    long most = 0, bound = 80 << 10;
+    start(&s);
+    s.server.mood = HANGING;
+    long before = rss_kb();
+    for (int i = 0; i < 5000;) { /* 100 MB */
+        if (es_spool_append(s.spool, &record, on_durable, &s.tally, NULL) == ES_SPOOL_TAKEN)
+            i++;
+        else
+            tk_sleep(2);
+        if (i % 100 == 0 && rss_kb() > most)
+            most = rss_kb();
+    }
+    ck_assert(tk_eventually(s.tally.good == 5000, 30000));
+    ck_assert_uint_ge(stats_of(&s).waiting_bytes, 95000000);
+    ck_assert_uint_le(stats_of(&s).flight_bytes, 11 << 20);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    ck_assert_msg(most - before < bound, "%ld KiB more than before", most - before);
+#else
+    (void)before, (void)bound;
+#endif
+    stop(&s);
+}
+END_TEST
+
 /* ---- many senders
  * --------------------------------------------------------------------------------- */
 
@@ -658,6 +920,7 @@ int main(void)
     tcase_add_test(tc, a_folder_has_one_owner);
     tcase_add_test(tc, over_the_cap_the_oldest_go_and_everybody_hears_of_it);
     tcase_add_test(tc, more_than_may_wait_for_the_disk_is_full);
+    tcase_add_test(tc, a_record_that_could_never_fit_is_none);
     tcase_add_test(tc, a_full_disk_is_an_error_to_the_sender_until_there_is_room);
     tcase_add_loop_test(tc, each_record_is_stored_once_whatever_the_server_does, 0, 8);
     tcase_add_test(tc, a_restart_goes_on_where_it_was);
@@ -665,6 +928,15 @@ int main(void)
     tcase_add_test(tc, what_is_refused_for_good_becomes_a_dead_letter_with_the_reason);
     tcase_add_test(tc, one_record_that_spoils_a_request_is_found_and_the_rest_is_stored);
     tcase_add_test(tc, a_segment_that_rotted_is_set_aside_and_the_next_one_shipped);
+    tcase_add_test(tc, records_that_are_turned_away_for_ever_hold_nobody_back);
+    tcase_add_test(tc, nothing_passes_a_record_of_its_id_that_was_set_aside);
+    tcase_add_test(tc, too_many_of_them_become_dead_letters);
+    tcase_add_test(tc, one_record_at_which_the_server_fails_holds_nobody_back);
+    tcase_add_test(tc, a_restart_writes_no_dead_letter_twice);
+    tcase_add_test(tc, dead_letters_keep_to_their_cap_and_the_oldest_go_loudly);
+    tcase_add_test(tc, a_record_larger_than_a_bulk_is_shipped);
+    tcase_add_test(tc, the_wait_that_the_server_asks_for_is_kept);
+    tcase_add_test(tc, memory_is_bounded_while_the_server_does_not_answer);
     tcase_add_test(tc, senders_share_the_syncs_of_the_disk);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
