@@ -197,7 +197,7 @@ static bool read_after_values(struct aggs *all, const struct composite_options *
         char why[128];
         if (f.type == FIELD_BOOLEAN && s->after->type == JSON_NUMBER)
             f.type = FIELD_LONG;
-        if (!value_index(&f, s->after, &state->after[i], why))
+        if (!value_index(&f, s->after, all->arena, &state->after[i], why))
             return agg_refuse(all, "illegal_argument_exception",
                               "invalid value for [after.%" TARS_STR_FMT "]: %s",
                               TARS_STR_ARG(s->name), why);

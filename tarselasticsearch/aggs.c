@@ -234,14 +234,14 @@ double agg_double(const struct value *v)
 }
 
 /* "missing" is written as JSON and becomes a value when the field's type is known. */
-static bool read_missing(const struct agg *a, struct value *v)
+static bool read_missing(struct aggs *all, const struct agg *a, struct value *v)
 {
     struct field f = {.type = a->slot->seen ? a->slot->type : FIELD_KEYWORD,
                       .ignore_above = -1,
                       .formats = DATE_DEFAULT};
     struct json json = {.type = JSON_STRING, .text = a->missing.s};
     char why[128];
-    return value_index(&f, &json, v, why) && v->kind != VALUE_NONE;
+    return value_index(&f, &json, all->arena, v, why) && v->kind != VALUE_NONE;
 }
 
 const struct value *agg_values(struct aggs *all, const struct agg *a, size_t *count)
@@ -251,7 +251,7 @@ const struct value *agg_values(struct aggs *all, const struct agg *a, size_t *co
     if (slot->count || !a->has_missing)
         return slot->values;
     struct value *v = &((struct agg *)a)->missing;
-    if (v->kind == VALUE_TEXT && slot->seen && slot->type != FIELD_KEYWORD && !read_missing(a, v))
+    if (v->kind == VALUE_TEXT && slot->seen && slot->type != FIELD_KEYWORD && !read_missing(all, a, v))
         agg_refuse(all, "illegal_argument_exception",
                    "[missing]: \"%" TARS_STR_FMT "\" is no value of the field",
                    TARS_STR_ARG(a->missing.s));
@@ -284,7 +284,7 @@ bool agg_enter(struct aggs *all, const struct agg *a, struct bucket *b)
 static bool find_slot(struct aggs *all, struct agg_slot *slot)
 {
     char reason[400];
-    const struct field *f = mapping_find(all->index->mapping, slot->field);
+    const struct field *f = mapping_search(all->index->mapping, slot->field);
     slot->at = f && f->type != FIELD_OBJECT ? f : NULL;
     if (!slot->at)
         return true;
@@ -299,7 +299,7 @@ static bool find_slot(struct aggs *all, struct agg_slot *slot)
                  f->path, all->index->name);
         return agg_refuse_shard(all, "%s", reason);
     }
-    if (slot->seen && (f->type == FIELD_KEYWORD) != (slot->type == FIELD_KEYWORD))
+    if (slot->seen && value_is_text(f->type) != value_is_text(slot->type))
         return agg_refuse_shard(all,
                                 "the indices disagree about the type of an aggregation's field");
     if (!slot->seen) {

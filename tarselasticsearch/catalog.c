@@ -520,6 +520,8 @@ struct insert_sql {
 static void add_column_sql(void *user, struct field *f)
 {
     struct insert_sql *sql = user;
+    if (f->inside || f->nested)
+        return;
     text_addf(&sql->names, ",f%d", f->column);
     text_addf(&sql->places, ",?%d", f->column + 4);
 }
@@ -834,9 +836,16 @@ static void make_column(void *user, struct field *f)
     m->many |= f->many;
     if (!m->ok || (old && old->column >= 0))
         return;
-    text_addf(&sql, "ALTER TABLE d%lld ADD COLUMN f%d", (long long)m->id, f->column);
+    if (f->nested)
+        text_addf(&sql,
+                  "CREATE TABLE IF NOT EXISTS n%lld(seq INTEGER PRIMARY KEY, path INTEGER, up "
+                  "INTEGER);CREATE INDEX IF NOT EXISTS z%lld ON n%lld(up)",
+                  (long long)m->id, (long long)m->id, (long long)m->id);
+    else
+        text_addf(&sql, "ALTER TABLE %c%lld ADD COLUMN f%d", f->inside ? 'n' : 'd',
+                  (long long)m->id, f->column);
     m->ok = db_exec(m->db, sql.at);
-    if (m->ok && f->type == FIELD_DATE && f->index) {
+    if (m->ok && f->type == FIELD_DATE && f->index && !f->inside) {
         f->indexed = true;
         text_cut(&sql, 0);
         text_addf(&sql, "CREATE INDEX x%lld_%d ON d%lld(f%d)", (long long)m->id, f->column,
@@ -939,8 +948,9 @@ bool catalog_delete(struct catalog *c, struct db *db, struct index *index)
     long long id = (long long)index->id;
     text_addf(&sql,
               "DROP TABLE d%lld;DROP TABLE s%lld;DROP TABLE IF EXISTS m%lld;"
+              "DROP TABLE IF EXISTS n%lld;"
               "DELETE FROM dictionaries WHERE id=%lld;DELETE FROM indices WHERE id=%lld",
-              id, id, id, id, id);
+              id, id, id, id, id, id);
     db_forget(db);
     bool ok = db_exec(db, sql.at);
     text_free(&sql);

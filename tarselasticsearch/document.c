@@ -5,6 +5,7 @@
 #include "date.h"
 #include "source.h"
 #include "value.h"
+#include "words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ const char *const doc_action_names[4] = {"index", "create", "update", "delete"};
 
 struct cell {
     struct value first;
+    size_t room; /* of a text's words */
     struct extra {
         struct value value;
         struct extra *next;
@@ -91,6 +93,34 @@ static bool put_value(struct row *row, struct field *f, const struct value *v)
     return true;
 }
 
+/* All values of a text are one text of words in its column. */
+static bool put_words(struct row *row, const struct field *f, struct tars_str value)
+{
+    struct cell *cell = cell_of(row, f->column);
+    struct text words = {0};
+    if (!cell)
+        return out_of_memory(row);
+    text_add(&words, cell->first.s.at, cell->first.s.len);
+    words_add(value, &words);
+    /* Twice what is needed, so that a long list is not copied for each of its values. */
+    if (words.len + 1 > cell->room) {
+        char *at = tars_arena_alloc(row->arena, words.len * 2 + 1);
+        if (at) {
+            cell->room = words.len * 2 + 1;
+            cell->first.s.at = at;
+        } else {
+            words.len = 0;
+        }
+    }
+    if (words.len)
+        memcpy((char *)cell->first.s.at, words.at, words.len);
+    cell->first.kind = VALUE_TEXT;
+    cell->first.s.len = words.len;
+    bool ok = words.len > 0;
+    text_free(&words);
+    return ok || out_of_memory(row);
+}
+
 static bool bad_value(struct row *row, const struct field *f, const char *why)
 {
     return failure_set(row->failure, 400, "document_parsing_exception",
@@ -105,7 +135,12 @@ static bool walk_scalar(struct row *row, struct field *f, const struct json *val
     char why[128];
     if (value->type == JSON_OBJECT)
         return bad_value(row, f, "an object was found where a value was expected");
-    if (!value_index(f, value, &v, why))
+    if (f->type == FIELD_ALIAS)
+        return bad_value(row, f, "Cannot write to a field alias");
+    if (f->type == FIELD_TEXT && f->column >= 0 && value->type != JSON_NULL &&
+        !put_words(row, f, value_scalar(value)))
+        return false;
+    if (!value_index(f, value, row->arena, &v, why))
         return bad_value(row, f, why);
     if (f->column >= 0 && v.kind != VALUE_NONE && !put_value(row, f, &v))
         return false;

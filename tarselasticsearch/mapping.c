@@ -10,7 +10,8 @@ static const char *const type_names[] = {
     [FIELD_OBJECT] = "object",   [FIELD_KEYWORD] = "keyword", [FIELD_TEXT] = "text",
     [FIELD_LONG] = "long",       [FIELD_INTEGER] = "integer", [FIELD_SHORT] = "short",
     [FIELD_BYTE] = "byte",       [FIELD_DOUBLE] = "double",   [FIELD_FLOAT] = "float",
-    [FIELD_BOOLEAN] = "boolean", [FIELD_DATE] = "date",
+    [FIELD_BOOLEAN] = "boolean", [FIELD_DATE] = "date",       [FIELD_IP] = "ip",
+    [FIELD_ALIAS] = "alias",
 };
 enum { TYPES = sizeof type_names / sizeof *type_names };
 
@@ -32,6 +33,9 @@ static void field_clear(struct field *f)
     free(f->name);
     free(f->path);
     free(f->format);
+    free(f->normalizer);
+    free(f->target);
+    free(f->options);
 }
 
 struct mapping *mapping_new(void)
@@ -48,7 +52,14 @@ void mapping_free(struct mapping *m)
     if (!m)
         return;
     field_clear(&m->root);
+    free(m->normalizers);
+    free(m->options);
     free(m);
+}
+
+static char *copied(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
 }
 
 static void field_copy(struct field *to, const struct field *from)
@@ -56,7 +67,10 @@ static void field_copy(struct field *to, const struct field *from)
     *to = *from;
     to->name = xstrdup(from->name);
     to->path = xstrdup(from->path);
-    to->format = from->format ? xstrdup(from->format) : NULL;
+    to->format = copied(from->format);
+    to->normalizer = copied(from->normalizer);
+    to->target = copied(from->target);
+    to->options = copied(from->options);
     to->children = from->child_count ? xcalloc(from->child_count, sizeof *to->children) : NULL;
     for (size_t i = 0; i < from->child_count; i++) {
         to->children[i] = xcalloc(1, sizeof **to->children);
@@ -68,6 +82,8 @@ struct mapping *mapping_copy(const struct mapping *m)
 {
     struct mapping *copy = xcalloc(1, sizeof *copy);
     *copy = *m;
+    copy->normalizers = copied(m->normalizers);
+    copy->options = copied(m->options);
     field_copy(&copy->root, &m->root);
     return copy;
 }
@@ -111,9 +127,30 @@ struct field *mapping_find(const struct mapping *m, struct tars_str path)
     return f == &m->root ? NULL : (struct field *)f;
 }
 
+const struct field *mapping_search(const struct mapping *m, struct tars_str path)
+{
+    const struct field *f = mapping_find(m, path);
+    return f && f->type == FIELD_ALIAS ? mapping_find(m, tars_str(f->target)) : f;
+}
+
+const struct field *mapping_nested(const struct mapping *m, const char *path)
+{
+    const struct field *f = &m->root, *nested = NULL;
+    while (f && strchr(path, '.')) {
+        size_t len = strcspn(path, ".");
+        f = field_child(f, tars_str_n(path, len));
+        nested = f && f->nested ? f : nested;
+        path += len + 1;
+    }
+    return nested;
+}
+
 static bool has_column(const struct field *f)
 {
-    return f->type != FIELD_OBJECT && f->type != FIELD_TEXT && (f->index || f->doc_values);
+    return f->type == FIELD_OBJECT  ? f->nested
+           : f->type == FIELD_ALIAS ? false
+           : f->type == FIELD_TEXT  ? f->index
+                                    : f->index || f->doc_values;
 }
 
 struct field *mapping_add(struct mapping *m, struct field *parent, struct tars_str name,
@@ -128,6 +165,7 @@ struct field *mapping_add(struct mapping *m, struct field *parent, struct tars_s
                         .enabled = true,
                         .index = true,
                         .doc_values = true,
+                        .inside = parent->inside || parent->nested,
                         .column = -1,
                         .ignore_above = -1};
     f->name = xstrndup(name.at, name.len);
@@ -202,25 +240,107 @@ static bool read_format(struct field *f, const struct json *value, struct failur
     return true;
 }
 
+/* What changes no answer of this store is kept to be shown. */
+static bool keep_option(char **options, const struct json *p)
+{
+    struct text text = {0};
+    if (*options)
+        text_addf(&text, "%s,", *options);
+    text_add_json(&text, p->name);
+    text_adds(&text, ":");
+    json_print(p, &text);
+    free(*options);
+    *options = text.at;
+    return true;
+}
+
+static bool named(const char *list, struct tars_str name)
+{
+    while (list && *list) {
+        size_t len = strcspn(list, " ");
+        if (tars_str_equal(tars_str_n(list, len), name))
+            return true;
+        list += len + (list[len] == ' ');
+    }
+    return false;
+}
+
+static bool read_normalizer(const struct mapping *m, struct field *f, const struct json *p,
+                            struct failure *failure)
+{
+    if (p->type != JSON_STRING ||
+        (!tars_str_is(p->text, "lowercase") && !named(m->normalizers, p->text)))
+        return failure_set(failure, 400, BAD,
+                           "Failed to parse mapping: normalizer [%" TARS_STR_FMT
+                           "] not found for field [%s]",
+                           TARS_STR_ARG(p->text), f->name);
+    if (f->normalizer && !tars_str_is(p->text, f->normalizer))
+        return failure_set(failure, 400, "illegal_argument_exception",
+                           "Mapper for [%s] conflicts with existing mapper:\n\tCannot update "
+                           "parameter [normalizer] from [%s] to [%" TARS_STR_FMT "]",
+                           f->path, f->normalizer, TARS_STR_ARG(p->text));
+    free(f->normalizer);
+    f->normalizer = xstrndup(p->text.at, p->text.len);
+    return true;
+}
+
+static bool read_path(struct field *f, const struct json *p, struct failure *failure)
+{
+    if (p->type != JSON_STRING || !p->text.len)
+        return failure_set(failure, 400, BAD,
+                           "Failed to parse mapping: The [path] property must be specified for "
+                           "field [%s]",
+                           f->name);
+    free(f->target);
+    f->target = xstrndup(p->text.at, p->text.len);
+    return true;
+}
+
+/* Parameters that say what is so anyway, or how fast something is. */
+static bool is_usual(const struct field *f, const struct json *p)
+{
+    if (f->type == FIELD_TEXT)
+        return (tars_str_is(p->name, "analyzer") && json_is_str(p, "standard")) ||
+               (tars_str_is(p->name, "search_analyzer") && json_is_str(p, "standard")) ||
+               (tars_str_is(p->name, "norms") && p->type <= JSON_TRUE && p->type != JSON_NULL) ||
+               (tars_str_is(p->name, "fielddata") && p->type == JSON_FALSE);
+    if (f->type == FIELD_KEYWORD)
+        return (tars_str_is(p->name, "norms") || tars_str_is(p->name, "eager_global_ordinals")) &&
+               (p->type == JSON_TRUE || p->type == JSON_FALSE);
+    return (tars_str_is(p->name, "coerce") && p->type == JSON_TRUE) ||
+           (tars_str_is(p->name, "ignore_malformed") && p->type == JSON_FALSE);
+}
+
+static bool read_object_parameter(struct mapping *m, struct field *f, const struct json *p,
+                                  int depth, struct failure *failure)
+{
+    if (tars_str_is(p->name, "properties"))
+        return merge_properties(m, f, p, depth + 1, failure);
+    if (tars_str_is(p->name, "dynamic"))
+        return read_dynamic(f, p, failure);
+    if (tars_str_is(p->name, "enabled") && !f->nested)
+        return read_bool(f, p, &f->enabled, failure);
+    return unknown_parameter(f, p->name, failure);
+}
+
 static bool read_parameter(struct mapping *m, struct field *f, const struct json *p, int depth,
                            struct failure *failure)
 {
-    bool object = f->type == FIELD_OBJECT;
     if (tars_str_is(p->name, "type"))
         return true;
-    if (tars_str_is(p->name, object ? "properties" : "fields")) {
-        if (object || f->type == FIELD_TEXT || f->type == FIELD_KEYWORD)
-            return merge_properties(m, f, p, depth + 1, failure);
-        return unknown_parameter(f, p->name, failure);
-    }
-    if (object && tars_str_is(p->name, "dynamic"))
-        return read_dynamic(f, p, failure);
-    if (object && tars_str_is(p->name, "enabled"))
-        return read_bool(f, p, &f->enabled, failure);
-    if (!object && tars_str_is(p->name, "index"))
+    if (f->type == FIELD_OBJECT)
+        return read_object_parameter(m, f, p, depth, failure);
+    if (f->type == FIELD_ALIAS)
+        return tars_str_is(p->name, "path") ? read_path(f, p, failure)
+                                            : unknown_parameter(f, p->name, failure);
+    if (tars_str_is(p->name, "fields"))
+        return merge_properties(m, f, p, depth + 1, failure);
+    if (tars_str_is(p->name, "index"))
         return read_bool(f, p, &f->index, failure);
-    if (!object && f->type != FIELD_TEXT && tars_str_is(p->name, "doc_values"))
+    if (f->type != FIELD_TEXT && tars_str_is(p->name, "doc_values"))
         return read_bool(f, p, &f->doc_values, failure);
+    if (f->type == FIELD_KEYWORD && tars_str_is(p->name, "normalizer"))
+        return read_normalizer(m, f, p, failure);
     if (f->type == FIELD_KEYWORD && tars_str_is(p->name, "ignore_above"))
         return (json_as_int(p, &f->ignore_above) && f->ignore_above >= 0) ||
                failure_set(
@@ -229,14 +349,19 @@ static bool read_parameter(struct mapping *m, struct field *f, const struct json
                    f->name);
     if (f->type == FIELD_DATE && tars_str_is(p->name, "format"))
         return read_format(f, p, failure);
-    return unknown_parameter(f, p->name, failure);
+    if (tars_str_is(p->name, "meta") && p->type == JSON_OBJECT)
+        return keep_option(&f->options, p);
+    return is_usual(f, p) ? keep_option(&f->options, p) : unknown_parameter(f, p->name, failure);
 }
 
-static bool read_type(const struct json *json, enum field_type *type, struct tars_str name,
-                      struct failure *failure)
+static bool read_type(const struct json *json, enum field_type *type, bool *nested,
+                      struct tars_str name, struct failure *failure)
 {
     const struct json *t = json_get(json, "type");
     *type = FIELD_OBJECT;
+    *nested = json_is_str(t, "nested");
+    if (*nested)
+        return true;
     if (!t && (json->count == 0 || json_get(json, "properties") || json_get(json, "enabled") ||
                json_get(json, "dynamic")))
         return true;
@@ -283,10 +408,16 @@ static bool merge_field(struct mapping *m, struct field *parent, const struct js
                            "Failed to parse mapping: a dot in the field name [%" TARS_STR_FMT
                            "] is not supported, use properties",
                            TARS_STR_ARG(name));
-    if (!read_type(json, &type, name, failure))
+    bool nested;
+    if (!read_type(json, &type, &nested, name, failure))
         return false;
     struct field *f = field_child(parent, name);
     bool fresh = !f;
+    if (!fresh && f->type == FIELD_OBJECT && type == FIELD_OBJECT && f->nested != nested)
+        return failure_set(failure, 400, "illegal_argument_exception",
+                           nested ? "can't merge a non-nested mapping [%s] with a nested mapping"
+                                  : "can't merge a nested mapping [%s] with a non-nested mapping",
+                           f->path);
     if (!fresh && f->type != type)
         return failure_set(failure, 400, "illegal_argument_exception",
                            "mapper [%s] cannot be changed from type [%s] to [%s]", f->path,
@@ -294,7 +425,13 @@ static bool merge_field(struct mapping *m, struct field *parent, const struct js
     if (fresh && !(f = mapping_add(m, parent, name, type)))
         return failure_set(failure, 400, "illegal_argument_exception",
                            "Limit of total fields [%d] has been exceeded", MAPPING_FIELD_LIMIT);
+    if (fresh && nested) {
+        f->nested = true;
+        f->column = m->columns++;
+    }
     bool index = f->index, doc_values = f->doc_values;
+    free(f->options);
+    f->options = NULL;
     unsigned formats = f->formats;
     for (const struct json *p = json->child; p; p = p->next)
         if (!read_parameter(m, f, p, depth, failure))
@@ -327,22 +464,64 @@ static bool merge_properties(struct mapping *m, struct field *parent, const stru
     return true;
 }
 
+static bool keep_root(struct mapping *m, const struct json *p, bool *to)
+{
+    *to = p->type == JSON_TRUE;
+    return keep_option(&m->options, p);
+}
+
+/* An alias names a field that is there, and no other alias. */
+static bool check_targets(const struct mapping *m, const struct field *at, struct failure *failure)
+{
+    for (size_t i = 0; i < at->child_count; i++) {
+        const struct field *f = at->children[i];
+        if (!check_targets(m, f, failure))
+            return false;
+        if (f->type != FIELD_ALIAS)
+            continue;
+        const struct field *to = f->target ? mapping_find(m, tars_str(f->target)) : NULL;
+        if (!f->target)
+            return failure_set(failure, 400, BAD,
+                               "Failed to parse mapping: The [path] property must be specified for "
+                               "field [%s].",
+                               f->name);
+        if (!to || to->type == FIELD_OBJECT || to->type == FIELD_ALIAS)
+            return failure_set(failure, 400, BAD,
+                               to == f
+                                   ? "Invalid [path] value [%s] for field alias [%s]: an alias "
+                                     "cannot refer to itself."
+                               : to && to->type == FIELD_ALIAS
+                                   ? "Invalid [path] value [%s] for field alias [%s]: an alias "
+                                     "cannot refer to another alias."
+                                   : "Invalid [path] value [%s] for field alias [%s]: an alias "
+                                     "must refer to an existing field in the mappings.",
+                               f->target, f->path);
+    }
+    return true;
+}
+
 bool mapping_merge(struct mapping *m, const struct json *json, struct failure *failure)
 {
     if (json->type != JSON_OBJECT)
         return failure_set(failure, 400, BAD, "Failed to parse mapping: an object was expected");
     for (const struct json *p = json->child; p; p = p->next) {
+        bool dates = true, flag = p->type == JSON_TRUE || p->type == JSON_FALSE;
         bool ok = tars_str_is(p->name, "dynamic") ? read_dynamic(&m->root, p, failure)
                   : tars_str_is(p->name, "properties")
                       ? merge_properties(m, &m->root, p, 1, failure)
+                  : tars_str_is(p->name, "date_detection") && flag ? keep_root(m, p, &dates)
+                  : tars_str_is(p->name, "numeric_detection") && flag
+                      ? keep_root(m, p, &m->numbers)
                       : failure_set(failure, 400, BAD,
                                     "Failed to parse mapping: Root mapping definition has "
                                     "unsupported parameters:  [%" TARS_STR_FMT "]",
                                     TARS_STR_ARG(p->name));
         if (!ok)
             return false;
+        if (tars_str_is(p->name, "date_detection"))
+            m->no_dates = !dates;
     }
-    return true;
+    return check_targets(m, &m->root, failure);
 }
 
 /* ---- printing
@@ -361,8 +540,20 @@ static void print_field(const struct field *f, struct text *to)
 {
     text_adds(to, "{");
     print_dynamic(f, to);
-    if (f->type != FIELD_OBJECT || !f->enabled || f->child_count == 0)
-        text_addf(to, "\"type\":\"%s\",", field_type_name(f->type));
+    if (f->type != FIELD_OBJECT || f->nested || !f->enabled || f->child_count == 0)
+        text_addf(to, "\"type\":\"%s\",", f->nested ? "nested" : field_type_name(f->type));
+    if (f->target) {
+        text_adds(to, "\"path\":");
+        text_add_json(to, tars_str(f->target));
+        text_adds(to, ",");
+    }
+    if (f->normalizer) {
+        text_adds(to, "\"normalizer\":");
+        text_add_json(to, tars_str(f->normalizer));
+        text_adds(to, ",");
+    }
+    if (f->options)
+        text_addf(to, "%s,", f->options);
     if (!f->enabled)
         text_adds(to, "\"enabled\":false,");
     if (!f->index)
@@ -401,6 +592,8 @@ void mapping_print(const struct mapping *m, struct text *to)
 {
     text_adds(to, "{");
     print_dynamic(&m->root, to);
+    if (m->options)
+        text_addf(to, "%s,", m->options);
     print_children(&m->root, "properties", to);
     if (to->at[to->len - 1] == ',')
         text_cut(to, to->len - 1);
@@ -438,8 +631,16 @@ void mapping_print_columns(const struct mapping *m, struct text *to)
     text_adds(to, "}");
 }
 
+static void forget_column(void *user, struct field *f)
+{
+    (void)user;
+    f->column = -1;
+}
+
 void mapping_restore_columns(struct mapping *m, const struct json *json)
 {
+    /* Texts of files from before they were searched have no column. */
+    mapping_each(m, forget_column, NULL);
     for (const struct json *c = json->child; c; c = c->next) {
         struct field *f = mapping_find(m, c->name);
         int64_t column = 0, many = 0;

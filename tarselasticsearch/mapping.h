@@ -22,6 +22,8 @@ enum field_type {
     FIELD_FLOAT,
     FIELD_BOOLEAN,
     FIELD_DATE,
+    FIELD_IP,
+    FIELD_ALIAS, /* another name of `target` */
 };
 const char *field_type_name(enum field_type type);
 
@@ -32,11 +34,16 @@ struct field {
     enum field_type type;
     enum dynamic dynamic;
     bool enabled, index, doc_values;
+    bool nested;          /* an object whose members are rows of their own */
+    bool inside;          /* lies below a nested one */
     bool many;            /* some document has several values: those lie in the side table */
     bool indexed;         /* the column has an index, or is known to need none */
     int column;           /* -1: none */
     int64_t ignore_above; /* characters, -1: no limit */
     char *format;         /* of a date, as given, or NULL */
+    char *normalizer;     /* of a keyword in small letters: its name, or NULL */
+    char *target;         /* of an alias */
+    char *options;        /* parameters that are only shown: JSON members, or NULL */
     unsigned formats;
     struct field **children; /* sorted by name */
     size_t child_count;
@@ -46,6 +53,10 @@ struct mapping {
     struct field root; /* an object */
     int columns;       /* used so far */
     int fields;
+    char *normalizers; /* names that the index's settings define, blanks between; or NULL */
+    char *options;     /* as a field's */
+    bool no_dates;     /* date_detection is off */
+    bool numbers;      /* numeric_detection is on */
 };
 
 enum { MAPPING_FIELD_LIMIT = 1000, MAPPING_DEPTH_LIMIT = 20 };
@@ -65,6 +76,10 @@ void mapping_restore_columns(struct mapping *m, const struct json *json);
 
 /* By the dotted path; NULL when there is none. */
 struct field *mapping_find(const struct mapping *m, struct tars_str path);
+/* The same for searches: an alias is the field that it names. */
+const struct field *mapping_search(const struct mapping *m, struct tars_str path);
+/* The nested field that the path lies in (not itself), the innermost; NULL: in none. */
+const struct field *mapping_nested(const struct mapping *m, const char *path);
 struct field *field_child(const struct field *parent, struct tars_str name);
 /* A new child with its column, of a dynamic mapping. NULL when the limit of fields is reached. */
 struct field *mapping_add(struct mapping *m, struct field *parent, struct tars_str name,

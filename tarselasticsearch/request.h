@@ -79,6 +79,7 @@ route_run rest_put_template, rest_get_template, rest_delete_template;
 route_run rest_get_doc, rest_get_source, rest_put_doc, rest_post_doc, rest_create_doc,
     rest_update_doc, rest_delete_doc, rest_bulk, rest_mget; /* documents.c */
 route_run rest_cat_count, rest_cat_aliases;                 /* cat.c */
+route_run rest_analyze;                                     /* analyze.c */
 route_run rest_search, rest_msearch, rest_count, rest_scroll, rest_end_scroll,
     rest_refresh; /* searches.c */
 

@@ -46,6 +46,8 @@ static const struct route routes[] = {
      "refresh require_alias timeout wait_for_active_shards"},
     {"PUT", "{index}/_bulk", true, rest_bulk,
      "refresh require_alias timeout wait_for_active_shards"},
+    {"GET", "_analyze", false, rest_analyze, ""},
+    {"POST", "_analyze", false, rest_analyze, ""},
     {"GET", "_mget", false, rest_mget, "realtime refresh preference"},
     {"POST", "_mget", false, rest_mget, "realtime refresh preference"},
     {"GET", "{index}/_mget", false, rest_mget, "realtime refresh preference"},

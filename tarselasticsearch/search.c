@@ -275,7 +275,7 @@ static bool find_field(struct request *r, const struct index *index, struct sort
                        const struct field **f)
 {
     char reason[300];
-    *f = mapping_find(index->mapping, s->field);
+    *f = mapping_search(index->mapping, s->field);
     if (*f && ((*f)->type == FIELD_OBJECT || !(*f)->doc_values || (*f)->type == FIELD_TEXT)) {
         snprintf(
             reason, sizeof reason,
@@ -287,7 +287,7 @@ static bool find_field(struct request *r, const struct index *index, struct sort
             (*f)->path, index->name);
         return refuse_shard(r, index, "illegal_argument_exception", reason);
     }
-    if (*f && s->mapped && ((*f)->type == FIELD_KEYWORD) != (s->type == FIELD_KEYWORD))
+    if (*f && s->mapped && value_is_text((*f)->type) != value_is_text(s->type))
         return refuse_shard(r, index, "illegal_argument_exception",
                             "the indices disagree about the type of a sort key");
     if (*f && !s->mapped) {
@@ -312,7 +312,7 @@ static bool add_key(struct request *r, struct query *q, const struct index *inde
         return query_score(q, index, r->query);
     if (!find_field(r, index, s, &f))
         return false;
-    bool number = s->mapped && s->type != FIELD_KEYWORD;
+    bool number = s->mapped && !value_is_text(s->type);
     text_adds(&q->sql, number ? "ifnull(" : "");
     if (f)
         query_add_key(q, index, f, s->descending);
@@ -355,7 +355,7 @@ static bool after_value(struct request *r, const struct sort *s, const struct js
     }
     if (f.type == FIELD_BOOLEAN && json->type == JSON_NUMBER)
         f.type = FIELD_LONG;
-    if (value_query(&f, json, false, v, why))
+    if (value_query(&f, json, false, r->arena, v, why))
         return true;
     char reason[300];
     snprintf(reason, sizeof reason, "Failed to parse search_after value for field [%.*s]: %s",
@@ -398,7 +398,7 @@ static void add_order(struct request *r, struct query *q)
     text_adds(&q->sql, " ORDER BY ");
     for (size_t i = 0; i < r->sort_count; i++) {
         const struct sort *s = &r->sorts[i];
-        bool nulls = s->kind == SORT_FIELD && (!s->mapped || s->type == FIELD_KEYWORD);
+        bool nulls = s->kind == SORT_FIELD && (!s->mapped || value_is_text(s->type));
         text_addf(&q->sql, "k%zu%s%s,", i, s->descending ? " DESC" : "",
                   !nulls             ? ""
                   : s->missing_first ? " NULLS FIRST"

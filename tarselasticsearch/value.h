@@ -16,15 +16,22 @@ struct value {
     struct tars_str s;
 };
 
-/* What a document's value becomes. False with the words for people when the field cannot hold it;
- * VALUE_NONE for null and for a keyword that is too long. Texts are slices of the
- * JSON. */
-bool value_index(const struct field *f, const struct json *json, struct value *v, char why[128]);
+/* The text of a scalar, of true and false as well. */
+struct tars_str value_scalar(const struct json *json);
 
-/* What a query compares with. `up`: a date's missing parts count as their end. For whole-numbered
+/* What a document's value becomes. False with the words for people when the field cannot hold it;
+ * VALUE_NONE for null and for a keyword that is too long. Texts are slices of the JSON or in the
+ * arena. Addresses are texts of 32 hexadecimal digits; value_print_ip shows them. */
+bool value_index(const struct field *f, const struct json *json, struct tars_arena *arena,
+                 struct value *v, char why[128]);
+bool value_is_text(enum field_type type);
+void value_print_ip(struct tars_str hex, struct text *to);
+
+/* What a query compares with. `up`: a date's missing parts, and what a network leaves open, count
+ * as their end. For whole-numbered
  * fields a fraction or a number out of range stays VALUE_REAL, which compares as it should. */
-bool value_query(const struct field *f, const struct json *json, bool up, struct value *v,
-                 char why[128]);
+bool value_query(const struct field *f, const struct json *json, bool up, struct tars_arena *arena,
+                 struct value *v, char why[128]);
 /* A date as queries write it, with date maths, in a zone that is `zone_ms` ahead of UTC. */
 bool value_date(const struct field *f, const struct json *json, bool up, int64_t zone_ms,
                 struct value *v, char why[128]);

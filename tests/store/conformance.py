@@ -3,6 +3,7 @@
 """Runs the cases of tests/store/cases against a server that claims to be Elasticsearch.
 
     conformance.py URL [CASEFILE...]
+    conformance.py --record URL CASEFILE...     fills in what is left open: see below
 
 A case file is plain text:
 
@@ -14,6 +15,12 @@ A case file is plain text:
     seq := _seq_no                               keeps a value; {seq} stands for it further on
     hits.hits.*._id = ["a", "b"]                 "*" collects over a list
     error.reason ~ no such index                 a text that must occur; "= ?" must be there, "= !" must not
+
+:: what the following cases read               begins requests that are made once for all cases below,
+                                               which then use the same "{i}" and change nothing
+
+New cases are recorded from a real server, never guessed: write "->" without a status and below it only the
+paths that matter; --record asks the server and writes status and values behind them.
 
 "{i}" is a name that no other case has; indices and templates that begin with it are removed at the
 end. Lines that begin with "#" are comments. "> NAME: VALUE" below a request is a header, "gzip" packs the body.
@@ -54,21 +61,25 @@ def find(value, path):
 
 
 class Case:
-    def __init__(self, name):
-        self.name, self.steps = name, []
+    def __init__(self, name, setup=None):
+        self.name, self.steps, self.setup = name, [], setup
 
 
 def read_cases(path):
-    cases, step, mode = [], None, None
+    cases, step, mode, setup, case = [], None, None, None, None
     for number, raw in enumerate(path.read_text().splitlines(), 1):
         line = raw.rstrip()
         if mode != "body" and (not line or line.startswith("#")):
             continue
         if line.startswith("== "):
-            cases.append(Case(f"{path.stem}: {line[3:]}"))
+            case = Case(f"{path.stem}: {line[3:]}", setup)
+            cases.append(case)
             mode = None
-        elif line.startswith("-> "):
-            step["status"], mode = int(line[3:].split()[0]), "checks"
+        elif line.startswith(":: "):
+            setup = case = Case(f"{path.stem}: {line[3:]}")
+            mode = None
+        elif line.startswith("-> ") or line == "->":
+            step["status"], mode = int(line[3:].split()[0]) if line[3:].split() else None, "checks"
         elif mode == "body":
             if line.startswith("> "):
                 name, value = line[2:].split(":", 1)
@@ -80,7 +91,7 @@ def read_cases(path):
         elif re.match(r"(GET|PUT|POST|DELETE|HEAD|PATCH) /", line):
             method, target = line.split(" ", 1)
             step = {"line": number, "method": method, "target": target, "headers": {}, "body": [], "status": None, "checks": []}
-            cases[-1].steps.append(step)
+            case.steps.append(step)
             mode = "body"
         elif mode == "checks":
             step["checks"].append(line)
@@ -93,6 +104,8 @@ class Runner:
     def __init__(self, url):
         self.server = urllib.parse.urlsplit(url)
         self.connection = None
+        self.recording = None
+        self.setup, self.setup_names, self.setup_problem = None, None, None
 
     def request(self, method, target, body, headers):
         for attempt in (1, 2):
@@ -124,10 +137,27 @@ class Runner:
             answer = json.loads(text) if text else None
         except ValueError:
             answer = text.decode(errors="replace")
-        if status != step["status"]:
+        if self.recording is not None:
+            self.record(step, status, answer, fill)
+        elif status != step["status"]:
             raise Mismatch(f"status {status}, not {step['status']}: {text[:400].decode(errors='replace')}")
         for check in step["checks"]:
             self.check(fill(check), answer, names)
+
+    def record(self, step, status, answer, fill):
+        """Keeps the lines that the case file gets in place of the open ones."""
+        if step["status"] is not None:
+            return
+        lines = [f"-> {status}"]
+        for i, check in enumerate(step["checks"]):
+            if " " not in check:
+                value = find(answer, [] if check == "." else fill(check).split("."))
+                check += " = " + ("!" if value is MISSING else json.dumps(value, ensure_ascii=False))
+                check = check.replace(self.prefix, "{i}")
+                step["checks"][i] = check
+            lines.append(check)
+        step["status"] = status
+        self.recording.append((step["line"], lines))
 
     @staticmethod
     def check(check, answer, names):
@@ -152,16 +182,32 @@ class Runner:
             raise Mismatch(f"{check}: found {shown}")
 
     def run(self, case):
+        if case.setup is not None:
+            if case.setup is not self.setup:
+                self.end_setup()
+                self.setup, self.setup_names = case.setup, {"i": "t" + uuid.uuid4().hex[:10]}
+                self.setup_problem = self.steps(case.setup, self.setup_names)
+            return self.setup_problem or self.steps(case, dict(self.setup_names))
+        self.end_setup()
         names = {"i": "t" + uuid.uuid4().hex[:10]}
         try:
-            for step in case.steps:
-                try:
-                    self.step(step, names)
-                except Mismatch as problem:
-                    return f"line {step['line']}, {step['method']} {step['target']}: {problem}"
-            return None
+            return self.steps(case, names)
         finally:
             self.clean(names["i"])
+
+    def end_setup(self):
+        if self.setup is not None:
+            self.clean(self.setup_names["i"])
+        self.setup = None
+
+    def steps(self, case, names):
+        self.prefix = names["i"]
+        for step in case.steps:
+            try:
+                self.step(step, names)
+            except Mismatch as problem:
+                return f"line {step['line']}, {step['method']} {step['target']}: {problem}"
+        return None
 
     def clean(self, prefix):
         status, text = self.request("GET", f"/_cat/indices/{prefix}*?format=json&h=index", None, {})
@@ -170,19 +216,41 @@ class Runner:
         self.request("DELETE", f"/_index_template/{prefix}*", None, {})
 
 
+def write_back(path, recorded):
+    """Replaces the open checks of each recorded step."""
+    lines = path.read_text().splitlines()
+    for number, new in sorted(recorded, reverse=True):
+        at = number
+        while lines[at].rstrip() != "->":
+            at += 1
+        end = at + 1
+        while end < len(lines) and lines[end] and not re.match(r"(== |#|(GET|PUT|POST|DELETE|HEAD|PATCH) /)", lines[end]):
+            end += 1
+        lines[at:end] = new
+    path.write_text("\n".join(lines) + "\n")
+
+
 def main():
+    recording = sys.argv[1:2] == ["--record"]
+    if recording:
+        del sys.argv[1]
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
     here = pathlib.Path(__file__).parent / "cases"
     files = [pathlib.Path(p) for p in sys.argv[2:]] or sorted(here.glob("*.txt"))
     runner, passed, failed = Runner(sys.argv[1]), 0, 0
-    for case in (case for path in files for case in read_cases(path)):
+    for path, case in [(path, case) for path in files for case in read_cases(path)]:
+        runner.recording = [] if recording else None
         problem = runner.run(case)
+        if runner.recording:
+            write_back(path, runner.recording)
+            runner.recording = None
         if problem is None:
             passed += 1
         else:
             failed += 1
             print(f"FAIL {case.name}\n     {problem}")
+    runner.end_setup()
     print(f"{passed} passed, {failed} failed")
     sys.exit(failed > 0)
 

@@ -46,6 +46,7 @@ run() {
     fi
     export ES_JAVA_HOME=$jdk ES_TMPDIR=$data/tmp HOME=$data
     export ES_JAVA_OPTS=${ES_JAVA_OPTS:--Xms256m -Xmx256m -XX:TieredStopAtLevel=1}
+    export CLI_JAVA_OPTS=${CLI_JAVA_OPTS:--Djava.io.tmpdir=$data/tmp}
     cd "$home"
     exec "${as[@]}" bin/elasticsearch -E network.host=127.0.0.1 -E http.port="$port" \
         -E transport.port="$((port + 1))" -E discovery.type=single-node \
