@@ -25,6 +25,13 @@ struct agg_slot {
     size_t count, size;
 };
 
+/* What is not in the arena and ends with the search. */
+struct agg_owned {
+    void *what;
+    void (*end)(void *);
+    struct agg_owned *next;
+};
+
 struct aggs {
     struct tars_arena *arena;
     struct failure *failure;
@@ -33,8 +40,13 @@ struct aggs {
     struct agg_slot **slots;
     size_t slot_count, slot_size, count, buckets;
     struct db *db;
+    const struct index_list *indices;
+    size_t at;                 /* in the list, of */
     const struct index *index; /* that is being read */
+    struct agg_owned *owned;
     int64_t seq;
+    bool scored; /* someone asks for the documents' scores */
+    double score;
 };
 
 struct bucket {
@@ -68,7 +80,7 @@ struct agg {
 };
 
 extern const struct agg_kind agg_metric_kinds[], agg_terms_kinds[], agg_histogram_kinds[],
-    agg_range_kinds[], agg_filter_kinds[], agg_composite_kinds[];
+    agg_range_kinds[], agg_filter_kinds[], agg_composite_kinds[], agg_top_hits_kinds[];
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
@@ -83,6 +95,8 @@ bool agg_need_field(struct aggs *all, const struct agg *a);
 struct agg_slot *agg_add_slot(struct aggs *all, struct tars_str field, const struct json *filter);
 bool agg_number(struct aggs *all, const struct json *p, double *to);
 bool agg_flag(struct aggs *all, const struct json *p, bool *to);
+/* Ends `what` with the search, also when this fails. */
+bool aggs_own(struct aggs *all, void *what, void (*end)(void *));
 /* Zeroed memory; NULL with the failure when the request holds too much. */
 void *agg_alloc(struct aggs *all, size_t size);
 

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A bucket for each value of a field. */
 #include "agg.h"
+#include "date.h"
+#include "regex.h"
+
+#include "hits.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { ORDERS = 8 };
@@ -16,7 +21,8 @@ struct terms_options {
     int64_t size, least;
     struct order orders[ORDERS];
     size_t order_count;
-    const struct json *include, *exclude; /* arrays of values */
+    const struct json *include, *exclude; /* arrays of values, or an expression */
+    struct regex *included, *excluded;    /* while the search runs */
 };
 
 struct terms_state {
@@ -59,12 +65,11 @@ static bool read_order(struct aggs *all, struct terms_options *o, const struct j
 
 static bool read_values(struct aggs *all, const struct json *p, const struct json **to)
 {
-    if (p->type != JSON_ARRAY)
-        return agg_refuse(all, "parsing_exception",
-                          "[%" TARS_STR_FMT "]: this store knows only an array of values",
-                          TARS_STR_ARG(p->name));
     *to = p;
-    return true;
+    return p->type == JSON_ARRAY || p->type == JSON_STRING ||
+           agg_refuse(all, "parsing_exception",
+                      "[%" TARS_STR_FMT "]: this store knows an array of values or an expression",
+                      TARS_STR_ARG(p->name));
 }
 
 static bool read_positive(struct aggs *all, const struct json *p, int64_t least, int64_t *to)
@@ -88,10 +93,9 @@ static bool parse_option(struct aggs *all, struct agg *a, struct terms_options *
     if (tars_str_is(p->name, "shard_size"))
         return read_positive(all, p, 1, &ignored);
     if (tars_str_is(p->name, "min_doc_count"))
-        return read_positive(all, p, 0, &o->least) &&
-               (o->least > 0 || agg_refuse(all, "illegal_argument_exception",
-                                           "[min_doc_count]: this store cannot show terms that no "
-                                           "found document has"));
+        return read_positive(all, p, 0, &o->least);
+    if (tars_str_is(p->name, "shard_min_doc_count"))
+        return read_positive(all, p, 0, &ignored);
     if (tars_str_is(p->name, "order"))
         return read_order(all, o, p);
     if (tars_str_is(p->name, "include"))
@@ -103,6 +107,18 @@ static bool parse_option(struct aggs *all, struct agg *a, struct terms_options *
     if (tars_str_is(p->name, "execution_hint") || tars_str_is(p->name, "collect_mode"))
         return p->type == JSON_STRING || agg_unknown(all, a, p);
     return agg_unknown(all, a, p);
+}
+
+static bool add_regex(struct aggs *all, const struct json *p, struct regex **to)
+{
+    char why[128];
+    if (!p || p->type != JSON_STRING)
+        return true;
+    *to = regex_new(p->text, false, why);
+    return (*to && aggs_own(all, *to, regex_free)) ||
+           agg_refuse(all, "x_content_parse_exception",
+                      "[terms] failed to parse field [%" TARS_STR_FMT "]: %s",
+                      TARS_STR_ARG(p->name), why);
 }
 
 static bool parse_terms(struct aggs *all, struct agg *a, const struct json *body)
@@ -118,16 +134,26 @@ static bool parse_terms(struct aggs *all, struct agg *a, const struct json *body
         if (!agg_common(all, a, p, &taken) || (!taken && !parse_option(all, a, o, p)))
             return false;
     }
-    return agg_need_field(all, a);
+    return agg_need_field(all, a) && add_regex(all, o->include, &o->included) &&
+           add_regex(all, o->exclude, &o->excluded);
 }
 
 /* ---- collecting
  * --------------------------------------------------------------------------------------------- */
 
-static bool is_listed(const struct json *list, const struct value *v)
+static bool is_listed(const struct agg *a, const struct json *list, const struct value *v)
 {
+    struct field f = {
+        .type = a->slot->type, .formats = DATE_DEFAULT, .format = (char *)a->slot->format};
     for (const struct json *p = list->child; p; p = p->next) {
         int64_t i;
+        struct value w;
+        char why[128];
+        if ((f.type == FIELD_DATE || f.type == FIELD_BOOLEAN) && a->slot->seen) {
+            if (value_index(&f, p, NULL, &w, why) && w.kind == VALUE_INT && w.i == v->i)
+                return true;
+            continue;
+        }
         if (v->kind == VALUE_TEXT  ? tars_str_equal(p->text, v->s)
             : v->kind == VALUE_INT ? json_as_int(p, &i) && i == v->i
                                    : strtod(p->text.len ? p->text.at : "", NULL) == v->r)
@@ -144,15 +170,31 @@ static bool same_before(const struct value *v, size_t at)
     return false;
 }
 
+static bool is_wanted(const struct agg *a, const struct terms_options *o, const struct value *v)
+{
+    bool texts = value_is_text(a->slot->type) || !a->slot->seen;
+    if (o->included ? !texts || !regex_matches(o->included, v->s)
+                    : o->include && !is_listed(a, o->include, v))
+        return false;
+    return o->excluded ? texts && !regex_matches(o->excluded, v->s)
+                       : !o->exclude || !is_listed(a, o->exclude, v);
+}
+
 static bool collect_terms(struct aggs *all, const struct agg *a, void *state)
 {
     struct terms_state *t = state;
     const struct terms_options *o = a->options;
     size_t count;
     const struct value *v = agg_values(all, a, &count);
+    if ((o->included || o->excluded) && a->slot->seen && !value_is_text(a->slot->type))
+        return agg_refuse_shard(
+            all,
+            "Aggregation [%" TARS_STR_FMT
+            "] cannot support regular expression style include/exclude settings as they can only "
+            "be applied to string fields. Use an array of values for include/exclude clauses",
+            TARS_STR_ARG(a->name));
     for (size_t i = 0; i < count; i++) {
-        if ((o->include && !is_listed(o->include, &v[i])) ||
-            (o->exclude && is_listed(o->exclude, &v[i])) ||
+        if (!is_wanted(a, o, &v[i]) ||
             (i && value_order(&v[i], &v[i - 1]) == 0 && same_before(v, i)))
             continue;
         struct bucket *b = bucket_map_get(all, a, &t->map, &v[i]);
@@ -220,7 +262,10 @@ static bool print_term(struct aggs *all, const struct agg *a, struct bucket *b, 
 {
     enum field_type type = a->slot->seen ? a->slot->type : FIELD_KEYWORD;
     text_adds(to, "{\"key\":");
-    agg_print_value(&b->key, to);
+    if (type == FIELD_IP)
+        agg_print_string(&b->key, type, NULL, to);
+    else
+        agg_print_value(&b->key, to);
     if (agg_shows_string(type)) {
         text_adds(to, ",\"key_as_string\":");
         agg_print_string(&b->key, type, a->slot->format, to);
@@ -232,13 +277,48 @@ static bool print_term(struct aggs *all, const struct agg *a, struct bucket *b, 
     return true;
 }
 
+/* min_doc_count 0: also the values of documents that the search does not find. */
+static bool add_unseen(struct aggs *all, const struct agg *a, struct terms_state *t)
+{
+    const struct terms_options *o = a->options;
+    char sql[120];
+    for (size_t i = 0; i < all->indices->len; i++) {
+        const struct index *index = all->indices->at[i];
+        const struct field *f = mapping_search(index->mapping, a->slot->field);
+        if (!f || f->column < 0 || f->inside)
+            continue;
+        for (int many = 0; many <= f->many; many++) {
+            int len = many ? snprintf(sql, sizeof sql,
+                                      "SELECT DISTINCT value FROM m%lld WHERE field=%d",
+                                      (long long)index->id, f->column)
+                           : snprintf(sql, sizeof sql,
+                                      "SELECT DISTINCT f%d FROM d%lld WHERE f%d IS NOT NULL",
+                                      f->column, (long long)index->id, f->column);
+            sqlite3_stmt *s = db_prepare(all->db, tars_str_n(sql, (size_t)len));
+            bool ok = s != NULL;
+            while (ok && sqlite3_step(s) == SQLITE_ROW) {
+                struct value v;
+                value_from_column(s, 0, &v);
+                ok = !is_wanted(a, o, &v) || bucket_map_get(all, a, &t->map, &v) != NULL;
+            }
+            if (s)
+                sqlite3_reset(s);
+            if (!ok)
+                return all->failure->status == 0 &&
+                       failure_set(all->failure, 500, "engine_exception", "aggregating: %s",
+                                   db_problem(all->db));
+        }
+    }
+    return true;
+}
+
 static bool print_terms(struct aggs *all, const struct agg *a, void *state, struct text *to)
 {
     struct terms_state *t = state;
     const struct terms_options *o = a->options;
     int64_t shown = 0, rest = t->total;
     size_t head;
-    if (!check_orders(all, a))
+    if (!check_orders(all, a) || (o->least == 0 && !add_unseen(all, a, t)))
         return false;
     if (t->map.count)
         qsort_r(t->map.list, t->map.count, sizeof *t->map.list, compare, (void *)a);

@@ -2,13 +2,14 @@
 #include "agg.h"
 
 #include "date.h"
+#include "hits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct agg_kind *const families[] = {agg_metric_kinds,    agg_terms_kinds,
-                                                  agg_histogram_kinds, agg_range_kinds,
-                                                  agg_filter_kinds,    agg_composite_kinds};
+static const struct agg_kind *const families[] = {
+    agg_metric_kinds, agg_terms_kinds,     agg_histogram_kinds, agg_range_kinds,
+    agg_filter_kinds, agg_composite_kinds, agg_top_hits_kinds};
 
 /* ---- reading
  * ----------------------------------------------------------------------------------------- */
@@ -222,7 +223,30 @@ struct aggs *aggs_parse(const struct json *json, struct tars_arena *arena, struc
     if (!all)
         return NULL;
     *all = first;
-    return parse_list(all, json, 1, &all->top, &all->states) ? all : NULL;
+    if (parse_list(all, json, 1, &all->top, &all->states))
+        return all;
+    aggs_end(all);
+    return NULL;
+}
+
+bool aggs_own(struct aggs *all, void *what, void (*end)(void *))
+{
+    struct agg_owned *owned = agg_alloc(all, sizeof *owned);
+    if (!owned) {
+        end(what);
+        return false;
+    }
+    *owned = (struct agg_owned){what, end, all->owned};
+    all->owned = owned;
+    return true;
+}
+
+void aggs_end(struct aggs *all)
+{
+    for (struct agg_owned *o = all ? all->owned : NULL; o; o = o->next)
+        o->end(o->what);
+    if (all)
+        all->owned = NULL;
 }
 
 /* ---- collecting
@@ -251,7 +275,8 @@ const struct value *agg_values(struct aggs *all, const struct agg *a, size_t *co
     if (slot->count || !a->has_missing)
         return slot->values;
     struct value *v = &((struct agg *)a)->missing;
-    if (v->kind == VALUE_TEXT && slot->seen && slot->type != FIELD_KEYWORD && !read_missing(all, a, v))
+    if (v->kind == VALUE_TEXT && slot->seen && slot->type != FIELD_KEYWORD &&
+        !read_missing(all, a, v))
         agg_refuse(all, "illegal_argument_exception",
                    "[missing]: \"%" TARS_STR_FMT "\" is no value of the field",
                    TARS_STR_ARG(a->missing.s));
@@ -332,22 +357,6 @@ static bool select_slots(struct aggs *all, struct query *q)
     return true;
 }
 
-static void column_value(sqlite3_stmt *s, int at, struct value *v)
-{
-    int type = sqlite3_column_type(s, at);
-    *v = (struct value){0};
-    if (type == SQLITE_INTEGER) {
-        v->kind = VALUE_INT;
-        v->i = sqlite3_column_int64(s, at);
-    } else if (type == SQLITE_FLOAT) {
-        v->kind = VALUE_REAL;
-        v->r = sqlite3_column_double(s, at);
-    } else if (type != SQLITE_NULL) {
-        v->kind = VALUE_TEXT;
-        v->s = db_column_str(s, at);
-    }
-}
-
 static bool slot_room(struct aggs *all, struct agg_slot *slot)
 {
     if (slot->count < slot->size)
@@ -378,7 +387,7 @@ static bool read_many(struct aggs *all, struct agg_slot *slot)
     bool ok = true;
     while (ok && sqlite3_step(s) == SQLITE_ROW) {
         struct value v;
-        column_value(s, 0, &v);
+        value_from_column(s, 0, &v);
         int64_t times = v.kind == VALUE_TEXT ? 1 : sqlite3_column_int64(s, 1);
         if (v.kind == VALUE_TEXT && !(v.s = tars_arena_copy(all->arena, v.s)).at)
             ok = agg_alloc(all, SIZE_MAX / 2) != NULL;
@@ -395,12 +404,13 @@ static bool read_many(struct aggs *all, struct agg_slot *slot)
 static bool read_slots(struct aggs *all, sqlite3_stmt *s)
 {
     all->seq = sqlite3_column_int64(s, 0);
+    all->score = all->scored ? sqlite3_column_double(s, (int)all->slot_count + 1) : 0;
     for (size_t i = 0; i < all->slot_count; i++) {
         struct agg_slot *slot = all->slots[i];
         slot->count = 0;
         if (!slot_room(all, slot))
             return false;
-        column_value(s, (int)i + 1, &slot->values[0]);
+        value_from_column(s, (int)i + 1, &slot->values[0]);
         slot->count = slot->values[0].kind != VALUE_NONE;
         if (!slot->count && slot->at && slot->at->many && !read_many(all, slot))
             return false;
@@ -412,6 +422,8 @@ static bool run_index(struct aggs *all, struct index *index, const struct json *
 {
     struct query q = {.arena = all->arena, .failure = all->failure};
     bool ok = select_slots(all, &q);
+    text_adds(&q.sql, all->scored ? "," : "");
+    ok = ok && (!all->scored || query_score(&q, all->index, query));
     text_addf(&q.sql, " FROM d%lld d WHERE ", (long long)all->index->id);
     ok = ok && query_where(&q, all->index, query);
     sqlite3_stmt *s = ok ? db_prepare(all->db, text_str(&q.sql)) : NULL;
@@ -477,8 +489,10 @@ bool aggs_run(struct aggs *all, struct db *db, const struct index_list *indices,
     char *states = agg_alloc(all, all->states + 1);
     bool ok = states != NULL;
     all->db = db;
+    all->indices = indices;
     for (size_t i = 0; ok && i < indices->len; i++) {
         all->index = indices->at[i];
+        all->at = i;
         ok = run_index(all, indices->at[i], query, states);
     }
     text_adds(to, "{");
@@ -509,6 +523,10 @@ void agg_print_string(const struct value *v, enum field_type type, const char *f
 {
     if (type == FIELD_BOOLEAN) {
         text_adds(to, agg_double(v) != 0 ? "\"true\"" : "\"false\"");
+    } else if (type == FIELD_IP) {
+        text_adds(to, "\"");
+        value_print_ip(v->s, to);
+        text_adds(to, "\"");
     } else if (type == FIELD_DATE) {
         int64_t ms = v->kind == VALUE_INT ? v->i : (int64_t)v->r;
         text_adds(to, "\"");

@@ -13,10 +13,13 @@ enum { AGGS_MAX_BUCKETS = 65535, AGGS_MAX_DEPTH = 12, AGGS_MAX_COUNT = 256, AGGS
 
 struct aggs;
 
-/* Reads the object under "aggs"; NULL with the failure. */
+/* Reads the object under "aggs"; NULL with the failure. aggs_end when the search is over. */
 struct aggs *aggs_parse(const struct json *json, struct tars_arena *arena, struct failure *failure);
 /* Collects over all indices and appends {"name":{…},…}. */
 bool aggs_run(struct aggs *aggs, struct db *db, const struct index_list *indices,
               const struct json *query, struct text *to);
+
+/* Ends what an aggregation holds besides the arena; NULL is nothing. */
+void aggs_end(struct aggs *aggs);
 
 #endif

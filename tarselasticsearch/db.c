@@ -45,8 +45,7 @@ struct db *db_open(const char *path, bool writer, struct tars_error *error)
     db->statements = map_new(NULL);
     if (sqlite3_open_v2(path, &db->sql, flags, NULL) != SQLITE_OK ||
         sqlite3_busy_timeout(db->sql, 5000) != SQLITE_OK || !wildcard_install(db->sql) ||
-        !text_search_install(db->sql) ||
-        !db_exec(db, writer ? writer_setup : reader_setup)) {
+        !text_search_install(db->sql) || !db_exec(db, writer ? writer_setup : reader_setup)) {
         tars_fail(error, 1, "opening %s: %s", path, db_problem(db));
         db_close(db);
         return NULL;

@@ -2,6 +2,7 @@
 /* The routes that read and write documents. */
 #include "document.h"
 #include "request.h"
+#include "source_filter.h"
 
 #include <stdio.h>
 
@@ -139,8 +140,26 @@ static struct index *read_index(struct catalog *catalog, struct tars_str name, s
     return index;
 }
 
+/* What the parameters say of the source. */
+static bool url_source(const struct request *r, struct tars_arena *arena, struct source_filter *s,
+                       struct failure *f)
+{
+    struct tars_str all = request_param(r, "_source"),
+                    includes = request_param(r, "_source_includes"),
+                    excludes = request_param(r, "_source_excludes");
+    *s = (struct source_filter){.none = tars_str_is(all, "false")};
+    if (all.at && !s->none && !tars_str_is(all, "true") && !includes.at)
+        includes = all;
+    if (includes.at && !(s->includes = source_filter_list(includes, arena)))
+        return failure_set(f, 429, "circuit_breaking_exception", "the request is too large");
+    if (excludes.at && !(s->excludes = source_filter_list(excludes, arena)))
+        return failure_set(f, 429, "circuit_breaking_exception", "the request is too large");
+    s->none = s->none && !includes.at && !excludes.at;
+    return true;
+}
+
 static void print_doc(const struct index *index, struct tars_str id, const struct doc *doc,
-                      bool source, struct text *to)
+                      const struct source_filter *source, struct tars_arena *arena, struct text *to)
 {
     text_adds(to, "{\"_index\":");
     text_add_json(to, tars_str(index->name));
@@ -150,9 +169,10 @@ static void print_doc(const struct index *index, struct tars_str id, const struc
         text_addf(to, ",\"_version\":%lld,\"_seq_no\":%lld,\"_primary_term\":%lld",
                   (long long)doc->version, (long long)doc->seq_no, (long long)doc->term);
     text_addf(to, ",\"found\":%s", doc->found ? "true" : "false");
-    if (doc->found && source) {
+    if (doc->found && !source->none) {
         text_adds(to, ",\"_source\":");
-        text_add(to, doc->source.at, doc->source.len);
+        if (source_filter_whole(source) || !source_filter_print(source, doc->source, arena, to))
+            text_add(to, doc->source.at, doc->source.len);
     }
     text_adds(to, "}");
 }
@@ -168,13 +188,15 @@ void rest_get_doc(struct store_context *c, struct request *r)
 {
     struct failure f = {0};
     struct doc doc;
+    struct source_filter source;
+    bool sound = url_source(r, c->arena, &source, &f);
     catalog_read(c->catalog);
-    struct index *index = read_index(c->catalog, r->index, &f);
+    struct index *index = sound ? read_index(c->catalog, r->index, &f) : NULL;
     if (!index || !read_doc(c, index, r->id, &doc, &f)) {
         request_fail(r, &f);
     } else {
         r->status = doc.found ? 200 : 404;
-        print_doc(index, r->id, &doc, true, &r->answer);
+        print_doc(index, r->id, &doc, &source, c->arena, &r->answer);
     }
     catalog_read_end(c->catalog);
 }
@@ -183,8 +205,10 @@ void rest_get_source(struct store_context *c, struct request *r)
 {
     struct failure f = {0};
     struct doc doc = {0};
+    struct source_filter source;
+    bool sound = url_source(r, c->arena, &source, &f);
     catalog_read(c->catalog);
-    struct index *index = read_index(c->catalog, r->index, &f);
+    struct index *index = sound ? read_index(c->catalog, r->index, &f) : NULL;
     bool ok = index && read_doc(c, index, r->id, &doc, &f);
     if (ok && !doc.found)
         ok = failure_set(&f, 404, "resource_not_found_exception",
@@ -192,7 +216,9 @@ void rest_get_source(struct store_context *c, struct request *r)
                          TARS_STR_ARG(r->index), TARS_STR_ARG(r->id));
     if (ok) {
         r->status = 200;
-        text_add(&r->answer, doc.source.at, doc.source.len);
+        if (source_filter_whole(&source) ||
+            !source_filter_print(&source, doc.source, c->arena, &r->answer))
+            text_add(&r->answer, doc.source.at, doc.source.len);
     } else {
         request_fail(r, &f);
     }
@@ -203,13 +229,13 @@ void rest_get_source(struct store_context *c, struct request *r)
  * ---------------------------------------------------------------------------------------------- */
 
 static void mget_one(struct store_context *c, struct request *r, struct tars_str name,
-                     struct tars_str id)
+                     struct tars_str id, const struct source_filter *source)
 {
     struct failure f = {0};
     struct doc doc;
     struct index *index = read_index(c->catalog, name, &f);
     if (index && read_doc(c, index, id, &doc, &f)) {
-        print_doc(index, id, &doc, true, &r->answer);
+        print_doc(index, id, &doc, source, c->arena, &r->answer);
         return;
     }
     text_adds(&r->answer, "{\"_index\":");
@@ -226,9 +252,12 @@ static void mget_one(struct store_context *c, struct request *r, struct tars_str
     text_adds(&r->answer, "}");
 }
 
-static bool mget_item(struct request *r, const struct json *item, struct tars_str *name,
-                      struct tars_str *id, struct failure *f)
+static bool mget_item(struct request *r, const struct json *item, struct tars_arena *arena,
+                      struct tars_str *name, struct tars_str *id, struct source_filter *source,
+                      struct failure *f)
 {
+    if (!url_source(r, arena, source, f))
+        return false;
     *name = r->index;
     *id = item->text;
     if (item->type == JSON_STRING || item->type == JSON_NUMBER)
@@ -239,7 +268,10 @@ static bool mget_item(struct request *r, const struct json *item, struct tars_st
             *name = p->text;
         else if (tars_str_is(p->name, "_id"))
             *id = p->text;
-        else
+        else if (tars_str_is(p->name, "_source")) {
+            if (!source_filter_read(source, p, arena, f))
+                return false;
+        } else
             return failure_set(f, 400, "parsing_exception",
                                "[mget] unknown field [%" TARS_STR_FMT "] of a document",
                                TARS_STR_ARG(p->name));
@@ -256,6 +288,7 @@ void rest_mget(struct store_context *c, struct request *r)
     struct failure f = {0};
     bool failed;
     struct tars_str name, id;
+    struct source_filter source;
     const struct json *body = request_json(r, c->arena, true, &failed, &f);
     const struct json *docs = json_get(body, "docs") ? json_get(body, "docs")
                                                      : json_get(body, "ids");
@@ -263,7 +296,7 @@ void rest_mget(struct store_context *c, struct request *r)
         failed = !failure_set(&f, 400, "action_request_validation_exception",
                               "Validation Failed: 1: no documents to get;");
     for (const struct json *d = failed ? NULL : docs->child; d && !failed; d = d->next)
-        failed = !mget_item(r, d, &name, &id, &f);
+        failed = !mget_item(r, d, c->arena, &name, &id, &source, &f);
     if (failed) {
         request_fail(r, &f);
         return;
@@ -272,8 +305,8 @@ void rest_mget(struct store_context *c, struct request *r)
     text_adds(&r->answer, "{\"docs\":[");
     catalog_read(c->catalog);
     for (const struct json *d = docs->child; d; d = d->next) {
-        mget_item(r, d, &name, &id, &f);
-        mget_one(c, r, name, id);
+        mget_item(r, d, c->arena, &name, &id, &source, &f);
+        mget_one(c, r, name, id, &source);
         text_adds(&r->answer, d->next ? "," : "");
     }
     catalog_read_end(c->catalog);

@@ -487,9 +487,8 @@ static bool check_targets(const struct mapping *m, const struct field *at, struc
                                f->name);
         if (!to || to->type == FIELD_OBJECT || to->type == FIELD_ALIAS)
             return failure_set(failure, 400, BAD,
-                               to == f
-                                   ? "Invalid [path] value [%s] for field alias [%s]: an alias "
-                                     "cannot refer to itself."
+                               to == f ? "Invalid [path] value [%s] for field alias [%s]: an alias "
+                                         "cannot refer to itself."
                                : to && to->type == FIELD_ALIAS
                                    ? "Invalid [path] value [%s] for field alias [%s]: an alias "
                                      "cannot refer to another alias."

@@ -64,7 +64,7 @@ static bool compile_match_all(struct compiler *c, const struct json *json)
     for (const struct json *p = json->child; p; p = p->next)
         if (!tars_str_is(p->name, "boost"))
             return compile_refuse(c, "[match_all] unknown field [%" TARS_STR_FMT "]",
-                                 TARS_STR_ARG(p->name));
+                                  TARS_STR_ARG(p->name));
     text_adds(&c->q->sql, "1");
     return true;
 }
@@ -74,7 +74,7 @@ static bool compile_match_none(struct compiler *c, const struct json *json)
     for (const struct json *p = json->child; p; p = p->next)
         if (!tars_str_is(p->name, "boost"))
             return compile_refuse(c, "[match_none] unknown field [%" TARS_STR_FMT "]",
-                                 TARS_STR_ARG(p->name));
+                                  TARS_STR_ARG(p->name));
     return compile_nothing(c);
 }
 
@@ -84,13 +84,14 @@ static bool compile_constant_score(struct compiler *c, const struct json *json)
     for (const struct json *p = json->child; p; p = p->next)
         if (!tars_str_is(p->name, "filter") && !tars_str_is(p->name, "boost"))
             return compile_refuse(c, "[constant_score] query does not support [%" TARS_STR_FMT "]",
-                                 TARS_STR_ARG(p->name));
+                                  TARS_STR_ARG(p->name));
     if (!filter)
         return compile_refuse(c, "[constant_score] requires a 'filter' element");
     return compile_query(c, filter);
 }
 
-/* On fields that are not analysed a match is a term. *//* All clauses under one name (an object or an array of them) with `between`. */
+/* On fields that are not analysed a match is a term. */ /* All clauses under one name (an object or
+                                                            an array of them) with `between`. */
 static bool add_clauses(struct compiler *c, const struct json *list, const char *before,
                         const char *after, const char *between, bool *first)
 {
@@ -237,7 +238,7 @@ bool compile_query(struct compiler *c, const struct json *json)
         bool ok = json->child->type == JSON_OBJECT
                       ? queries[i].compile(c, json->child)
                       : compile_refuse(c, "[%s] query malformed, no start_object after query name",
-                                      queries[i].name);
+                                       queries[i].name);
         c->depth--;
         return ok;
     }
@@ -285,8 +286,8 @@ static bool score(struct compiler *c, const struct json *json)
     const struct json *must = json_get(json->child, "must"),
                       *should = json_get(json->child, "should");
     bool all = json->child->count == 0 ||
-               (!compile_clauses(must) && !compile_clauses(should) && !json_get(json->child, "filter") &&
-                !json_get(json->child, "must_not"));
+               (!compile_clauses(must) && !compile_clauses(should) &&
+                !json_get(json->child, "filter") && !json_get(json->child, "must_not"));
     text_adds(&c->q->sql, all ? "(1.0" : "(0.0");
     if (!score_list(c, must, false) || !score_list(c, should, true))
         return false;

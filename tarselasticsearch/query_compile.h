@@ -23,9 +23,9 @@ compile_run compile_query;
 compile_run compile_term, compile_terms, compile_range, compile_exists, compile_ids, compile_prefix,
     compile_wildcard, compile_regexp; /* query_field.c */
 compile_run compile_match, compile_match_phrase, compile_match_phrase_prefix,
-    compile_multi_match;                                   /* query_text.c */
-compile_run compile_query_string;                          /* query_string.c */
-compile_run compile_simple_query_string;                   /* query_simple.c */
+    compile_multi_match;                 /* query_text.c */
+compile_run compile_query_string;        /* query_string.c */
+compile_run compile_simple_query_string; /* query_simple.c */
 
 /* As a request that cannot be read, and as one that an index cannot answer. */
 bool compile_refuse(struct compiler *c, const char *format, ...) TARS_PRINTF(2, 3);

@@ -252,12 +252,12 @@ bool compile_terms(struct compiler *c, const struct json *json)
     }
     if (!values)
         return compile_refuse(c, "[terms] query requires a field name, followed by array of terms "
-                                "or a document lookup specification");
+                                 "or a document lookup specification");
     if (values->count > QUERY_MAX_TERMS)
         return compile_refuse_shard(c,
-                             "The number of terms [%zu] used in the Terms Query request has "
-                             "exceeded the allowed maximum of [%d].",
-                             values->count, QUERY_MAX_TERMS);
+                                    "The number of terms [%zu] used in the Terms Query request has "
+                                    "exceeded the allowed maximum of [%d].",
+                                    values->count, QUERY_MAX_TERMS);
     for (const struct json *v = values->child; v; v = v->next)
         if (v->type == JSON_NULL)
             return failure_set(c->q->failure, 400, "illegal_argument_exception",
@@ -332,12 +332,12 @@ bool compile_range(struct compiler *c, const struct json *json)
             continue;
         if (i == 4)
             return compile_refuse(c, "[range] query does not support [%" TARS_STR_FMT "]",
-                                 TARS_STR_ARG(p->name));
+                                  TARS_STR_ARG(p->name));
         if (p->type == JSON_NULL)
             continue;
         if (seen[bounds[i].low])
             return compile_refuse(c, "[range] query: two %s bounds",
-                                 bounds[i].low ? "lower" : "upper");
+                                  bounds[i].low ? "lower" : "upper");
         seen[bounds[i].low] = true;
         if (f && !range_value(c, &date, p, bounds[i].up, zone_ms, &v[cond.count]))
             return false;
@@ -477,9 +477,16 @@ bool compile_pattern(struct compiler *c, const struct field *f, enum pattern_kin
         return false;
     struct value v = {.kind = VALUE_TEXT, .s = pattern};
     int row = (kind == PATTERN_REGEX ? 2 : 0) + (f->type == FIELD_TEXT);
-    struct condition cond = {
-        &v, 1, {NULL, NULL}, false, row ? functions[row] : fold ? "wildi" : "wild",
-        !row ? "" : fold ? ",1" : ",0"};
+    struct condition cond = {&v,
+                             1,
+                             {NULL, NULL},
+                             false,
+                             row    ? functions[row]
+                             : fold ? "wildi"
+                                    : "wild",
+                             !row   ? ""
+                             : fold ? ",1"
+                                    : ",0"};
     return compile_condition(c, f, &cond);
 }
 

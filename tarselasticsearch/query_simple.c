@@ -27,9 +27,9 @@ static bool add(struct parser *p, struct state *s, struct clause *clause)
         return false;
     if (s->nots % 2) {
         struct clause *not = tree_group(p->t);
-        if (!not|| !tree_add(p->t, not, OCCUR_NOT, clause))
+        if (!not || !tree_add(p->t, not, OCCUR_NOT, clause))
             return false;
-        clause = not;
+        clause = not ;
     }
     if (!s->top) {
         s->top = clause;

@@ -160,8 +160,7 @@ static struct token read_sign(struct parser *p, enum token_kind kind)
     p->at++;
     if (kind == T_FUZZY || kind == T_CARAT) {
         size_t begin = p->at;
-        while (p->at < p->text.len && p->text.at[p->at] &&
-               strchr("0123456789.", p->text.at[p->at]))
+        while (p->at < p->text.len && p->text.at[p->at] && strchr("0123456789.", p->text.at[p->at]))
             p->at++;
         t.text = tars_str_n(p->text.at + begin, p->at - begin);
     }
@@ -340,7 +339,7 @@ static struct clause *parse_clause(struct parser *p, struct tars_str field)
 static bool add_clause(struct parser *p, struct clause *group, bool with_and, bool with_or,
                        enum token_kind sign, struct clause *clause)
 {
-    enum occur occur = sign == T_MINUS || sign == T_NOT ? OCCUR_NOT
+    enum occur occur = sign == T_MINUS || sign == T_NOT                        ? OCCUR_NOT
                        : sign == T_PLUS || with_and || (p->t->all && !with_or) ? OCCUR_MUST
                                                                                : OCCUR_SHOULD;
     struct clause *before = group->last;
@@ -372,8 +371,8 @@ static bool parse_words(struct parser *p, struct tars_str field, struct clause *
     } while (peek(p, 0)->kind == T_TERM && !ends_words(peek(p, 1)->kind));
     struct tars_str text = unescaped(p, text_str(&all));
     text_free(&all);
-    return text.at && tree_add(p->t, group, p->t->all ? OCCUR_MUST : OCCUR_SHOULD,
-                               words(p, field, text));
+    return text.at &&
+           tree_add(p->t, group, p->t->all ? OCCUR_MUST : OCCUR_SHOULD, words(p, field, text));
 }
 
 static struct clause *parse_group(struct parser *p, struct tars_str field)

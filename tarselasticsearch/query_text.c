@@ -9,9 +9,9 @@
 enum { MATCH_WORDS = 1024 };
 
 struct match {
-    bool all, lenient;       /* every word; a value that is none of the field matches nothing */
-    bool phrase, prefix;     /* in their order; the last one only begins a word */
-    bool empty_is_all;       /* a text without words matches everything */
+    bool all, lenient;        /* every word; a value that is none of the field matches nothing */
+    bool phrase, prefix;      /* in their order; the last one only begins a word */
+    bool empty_is_all;        /* a text without words matches everything */
     const struct json *least; /* minimum_should_match */
     int64_t slop;
 };
@@ -27,8 +27,8 @@ static bool add_phrase(struct compiler *c, const struct field *f, const struct t
     if (m->slop)
         snprintf(tail, sizeof tail, ",%lld", (long long)m->slop);
     struct value v = {.kind = VALUE_TEXT, .s = bytes};
-    struct condition cond = {
-        &v, 1, {NULL, NULL}, false, m->slop ? "near_words" : "has_words", tail};
+    struct condition cond = {&v,  1, {NULL, NULL}, false, m->slop ? "near_words" : "has_words",
+                             tail};
     return compile_condition(c, f, &cond);
 }
 
@@ -91,8 +91,9 @@ static bool match_field(struct compiler *c, const struct field *f, const struct 
     if (m->prefix && f->type != FIELD_KEYWORD)
         return m->lenient
                    ? compile_nothing(c)
-                   : compile_refuse_shard(c, "Can only use phrase prefix queries on text fields - "
-                                             "not on [%s] which is of type [%s]",
+                   : compile_refuse_shard(c,
+                                          "Can only use phrase prefix queries on text fields - "
+                                          "not on [%s] which is of type [%s]",
                                           f->path, field_type_name(f->type));
     if (m->prefix)
         return compile_pattern(c, f, PATTERN_PREFIX, value_scalar(value), false);
@@ -120,12 +121,12 @@ static bool read_operator(struct compiler *c, const struct json *p, bool *all)
 
 static bool read_options(struct compiler *c, const struct json *options, struct match *m)
 {
-    const struct json *operator = json_get(options, "operator"), *slop = json_get(options, "slop"),
+    const struct json *operator= json_get(options, "operator"), *slop = json_get(options, "slop"),
                       *zero = json_get(options, "zero_terms_query"),
                       *analyzer = json_get(options, "analyzer");
     m->least = json_get(options, "minimum_should_match");
     m->empty_is_all = zero && (json_is_str(zero, "all") || json_is_str(zero, "ALL"));
-    if (operator && !read_operator(c, operator, &m->all))
+    if (operator&& !read_operator(c, operator, & m->all))
         return false;
     if (slop && (!json_as_int(slop, &m->slop) || m->slop < 0 || m->slop > INT32_MAX))
         return failure_set(c->q->failure, 400, "illegal_argument_exception",
@@ -235,9 +236,18 @@ static bool read_type(struct compiler *c, const struct json *type, struct match 
 
 bool compile_multi_match(struct compiler *c, const struct json *json)
 {
-    static const char *const known[] = {"query",   "fields",     "type", "operator", "lenient",
-                                        "slop",    "tie_breaker", "boost", "analyzer",
-                                        "minimum_should_match", "zero_terms_query", "_name"};
+    static const char *const known[] = {"query",
+                                        "fields",
+                                        "type",
+                                        "operator",
+                                        "lenient",
+                                        "slop",
+                                        "tie_breaker",
+                                        "boost",
+                                        "analyzer",
+                                        "minimum_should_match",
+                                        "zero_terms_query",
+                                        "_name"};
     const struct json *value = json_get(json, "query"), *fields = json_get(json, "fields");
     struct match m = {0};
     bool first = true;

@@ -224,8 +224,7 @@ struct clause *tree_exists(struct tree *t, struct tars_str field)
 static struct json *make_range(struct spread *s, const struct field *f)
 {
     struct json *inner, *query = field_query(s->t, "range", tars_str(f->path), &inner);
-    if (!query ||
-        (s->low.at && !set_str(s->t, inner, s->with_low ? "gte" : "gt", s->low)) ||
+    if (!query || (s->low.at && !set_str(s->t, inner, s->with_low ? "gte" : "gt", s->low)) ||
         (s->high.at && !set_str(s->t, inner, s->with_high ? "lte" : "lt", s->high)) ||
         (f->type == FIELD_DATE && !set_json(s->t, inner, tars_str("time_zone"), s->t->zone)))
         return NULL;
@@ -370,8 +369,8 @@ static bool add_optional(struct tree *t, const struct clause *group, int64_t lea
     struct text *sql = &t->c->q->sql;
     text_adds(sql, " AND (0");
     for (const struct clause *c = group->first; c; c = c->next)
-        if (c->occur == OCCUR_SHOULD && !add_clause(t, c, least == 1 ? " OR (" : "+((",
-                                                    least == 1 ? ")" : ") IS TRUE)"))
+        if (c->occur == OCCUR_SHOULD &&
+            !add_clause(t, c, least == 1 ? " OR (" : "+((", least == 1 ? ")" : ") IS TRUE)"))
             return false;
     if (least > 1)
         text_addf(sql, ">=%lld", (long long)least);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the two query languages for people (query_string, simple_query_string) are read into: clauses
- * that must, should or must not match, over queries on fields. Everything lies in the request's
- * arena.
+ * What the two query languages for people (query_string, simple_query_string) are read into:
+ * clauses that must, should or must not match, over queries on fields. Everything lies in the
+ * request's arena.
  */
 #ifndef STORE_QUERY_TREE_H
 #define STORE_QUERY_TREE_H
@@ -13,8 +13,8 @@ enum occur { OCCUR_SHOULD, OCCUR_MUST, OCCUR_NOT };
 
 struct clause {
     enum occur occur;
-    struct json *leaf;             /* a query; NULL: the clauses below */
-    bool lenient;                  /* a leaf that cannot be asked matches nothing */
+    struct json *leaf; /* a query; NULL: the clauses below */
+    bool lenient;      /* a leaf that cannot be asked matches nothing */
     struct clause *first, *last, *next;
 };
 

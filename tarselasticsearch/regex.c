@@ -109,8 +109,8 @@ static bool add_class(struct node *n, uint32_t c)
         char letter;
         bool negated;
         const char *ranges; /* pairs */
-    } known[] = {{'d', false, "09"},         {'D', true, "09"},        {'w', false, "09AZ__az"},
-                 {'W', true, "09AZ__az"},    {'s', false, "\t\n\r\r  "}, {'S', true, "\t\n\r\r  "}};
+    } known[] = {{'d', false, "09"},      {'D', true, "09"},          {'w', false, "09AZ__az"},
+                 {'W', true, "09AZ__az"}, {'s', false, "\t\n\r\r  "}, {'S', true, "\t\n\r\r  "}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         uint32_t low = 0;
         if (c != (uint32_t)known[i].letter)

@@ -11,6 +11,16 @@
 #define NAME_PARAMS "ignore_unavailable allow_no_indices expand_wildcards"
 #define MSEARCH_PARAMS                                                                             \
     "max_concurrent_searches max_concurrent_shard_requests pre_filter_shard_size search_type"
+#define GET_PARAMS    "realtime refresh preference _source _source_includes _source_excludes"
+#define QUERY_PARAMS  "q df default_operator lenient analyze_wildcard"
+#define SOURCE_PARAMS "_source _source_includes _source_excludes"
+#define SEARCH_PARAMS                                                                              \
+    NAME_PARAMS " " QUERY_PARAMS " " SOURCE_PARAMS                                                 \
+                " scroll size from track_total_hits seq_no_primary_term version request_cache "    \
+                "preference search_type sort docvalue_fields track_scores timeout "                \
+                "ccs_minimize_roundtrips max_concurrent_shard_requests batched_reduce_size "       \
+                "pre_filter_shard_size allow_partial_search_results"
+#define COUNT_PARAMS      NAME_PARAMS " " QUERY_PARAMS " preference routing"
 #define FORCEMERGE_PARAMS NAME_PARAMS " max_num_segments only_expunge_deletes flush"
 #define ADMIN_PARAMS      "timeout master_timeout wait_for_active_shards"
 
@@ -48,33 +58,25 @@ static const struct route routes[] = {
      "refresh require_alias timeout wait_for_active_shards"},
     {"GET", "_analyze", false, rest_analyze, ""},
     {"POST", "_analyze", false, rest_analyze, ""},
-    {"GET", "_mget", false, rest_mget, "realtime refresh preference"},
-    {"POST", "_mget", false, rest_mget, "realtime refresh preference"},
-    {"GET", "{index}/_mget", false, rest_mget, "realtime refresh preference"},
-    {"POST", "{index}/_mget", false, rest_mget, "realtime refresh preference"},
+    {"GET", "_mget", false, rest_mget, GET_PARAMS},
+    {"POST", "_mget", false, rest_mget, GET_PARAMS},
+    {"GET", "{index}/_mget", false, rest_mget, GET_PARAMS},
+    {"POST", "{index}/_mget", false, rest_mget, GET_PARAMS},
     {"GET", "_search/scroll", false, rest_scroll, "scroll scroll_id"},
     {"POST", "_search/scroll", false, rest_scroll, "scroll scroll_id"},
     {"DELETE", "_search/scroll", false, rest_end_scroll, ""},
-    {"GET", "_search", false, rest_search,
-     NAME_PARAMS " scroll size from track_total_hits seq_no_primary_term version request_cache "
-                 "preference search_type"},
-    {"POST", "_search", false, rest_search,
-     NAME_PARAMS " scroll size from track_total_hits seq_no_primary_term version request_cache "
-                 "preference search_type"},
-    {"GET", "{index}/_search", false, rest_search,
-     NAME_PARAMS " scroll size from track_total_hits seq_no_primary_term version request_cache "
-                 "preference search_type"},
-    {"POST", "{index}/_search", false, rest_search,
-     NAME_PARAMS " scroll size from track_total_hits seq_no_primary_term version request_cache "
-                 "preference search_type"},
+    {"GET", "_search", false, rest_search, SEARCH_PARAMS},
+    {"POST", "_search", false, rest_search, SEARCH_PARAMS},
+    {"GET", "{index}/_search", false, rest_search, SEARCH_PARAMS},
+    {"POST", "{index}/_search", false, rest_search, SEARCH_PARAMS},
     {"GET", "_msearch", false, rest_msearch, MSEARCH_PARAMS},
     {"POST", "_msearch", false, rest_msearch, MSEARCH_PARAMS},
     {"GET", "{index}/_msearch", false, rest_msearch, MSEARCH_PARAMS},
     {"POST", "{index}/_msearch", false, rest_msearch, MSEARCH_PARAMS},
-    {"GET", "_count", false, rest_count, NAME_PARAMS},
-    {"POST", "_count", false, rest_count, NAME_PARAMS},
-    {"GET", "{index}/_count", false, rest_count, NAME_PARAMS},
-    {"POST", "{index}/_count", false, rest_count, NAME_PARAMS},
+    {"GET", "_count", false, rest_count, COUNT_PARAMS},
+    {"POST", "_count", false, rest_count, COUNT_PARAMS},
+    {"GET", "{index}/_count", false, rest_count, COUNT_PARAMS},
+    {"POST", "{index}/_count", false, rest_count, COUNT_PARAMS},
     {"POST", "_refresh", false, rest_refresh, NAME_PARAMS},
     {"GET", "_refresh", false, rest_refresh, NAME_PARAMS},
     {"POST", "{index}/_refresh", false, rest_refresh, NAME_PARAMS},
@@ -92,8 +94,8 @@ static const struct route routes[] = {
     {"GET", "_settings", false, rest_get_settings, NAME_PARAMS " master_timeout"},
     {"GET", "{index}/_settings", false, rest_get_settings, NAME_PARAMS " master_timeout"},
     {"PUT", "{index}/_settings", true, rest_put_settings, NAME_PARAMS " " ADMIN_PARAMS},
-    {"GET", "{index}/_doc/{id}", false, rest_get_doc, "realtime refresh preference"},
-    {"GET", "{index}/_source/{id}", false, rest_get_source, "realtime refresh preference"},
+    {"GET", "{index}/_doc/{id}", false, rest_get_doc, GET_PARAMS},
+    {"GET", "{index}/_source/{id}", false, rest_get_source, GET_PARAMS},
     {"PUT", "{index}/_doc/{id}", true, rest_put_doc, WRITE_PARAMS " op_type"},
     {"POST", "{index}/_doc/{id}", true, rest_put_doc, WRITE_PARAMS " op_type"},
     {"POST", "{index}/_doc", true, rest_post_doc, WRITE_PARAMS " op_type"},

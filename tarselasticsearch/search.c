@@ -4,8 +4,9 @@
 #include "aggs.h"
 #include "base/clock.h"
 #include "base/xmalloc.h"
+#include "hits.h"
 #include "query.h"
-#include "source.h"
+#include "sorts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,25 +15,15 @@
 /* ---- what is asked
  * ----------------------------------------------------------------------------------- */
 
-enum sort_kind { SORT_FIELD, SORT_DOC, SORT_SCORE };
-
-struct sort {
-    enum sort_kind kind;
-    struct tars_str field;
-    bool descending, missing_first, unmapped_ok;
-    enum field_type type; /* of the first index that has the field */
-    bool mapped;
-};
-
 struct request {
     const struct index_list *indices;
     const struct json *query, *after;
     struct aggs *aggs;
-    struct sort sorts[SEARCH_MAX_SORTS];
+    struct sort sorts[HIT_SORTS];
     size_t sort_count;
     bool sorted;                     /* by the caller's wish: hits show their keys */
     int64_t from, size, total_limit; /* -1: exact, 0: no total */
-    bool versions, seq_nos, source;
+    struct hit_options shows;
     int64_t started_ms;
     struct tars_arena *arena;
     struct failure *failure;
@@ -59,73 +50,10 @@ static bool refuse_shard(struct request *r, const struct index *index, const cha
     return false;
 }
 
-static bool read_order(struct request *r, const struct json *value, bool *descending)
-{
-    bool desc = json_is_str(value, "desc");
-    *descending = desc;
-    return desc || json_is_str(value, "asc") ||
-           refuse(r, "illegal_argument_exception",
-                  "No enum constant org.elasticsearch.search.sort.SortOrder: [%" TARS_STR_FMT "]",
-                  TARS_STR_ARG(value->text));
-}
-
-static bool read_sort_options(struct request *r, struct sort *s, const struct json *options)
-{
-    bool ok = true;
-    for (const struct json *p = options->child; p && ok; p = p->next) {
-        if (tars_str_is(p->name, "order"))
-            ok = read_order(r, p, &s->descending);
-        else if (tars_str_is(p->name, "missing") &&
-                 (json_is_str(p, "_last") || json_is_str(p, "_first")))
-            s->missing_first = json_is_str(p, "_first");
-        else if (tars_str_is(p->name, "unmapped_type"))
-            s->unmapped_ok = true;
-        else
-            ok = refuse(r, "x_content_parse_exception",
-                        "[field_sort] unknown field or value [%" TARS_STR_FMT "]",
-                        TARS_STR_ARG(p->name));
-    }
-    return ok;
-}
-
-static bool add_sort(struct request *r, struct tars_str field, const struct json *options)
-{
-    if (r->sort_count == SEARCH_MAX_SORTS)
-        return refuse(r, "illegal_argument_exception", "more than %d sort keys", SEARCH_MAX_SORTS);
-    struct sort *s = &r->sorts[r->sort_count++];
-    *s = (struct sort){.field = field};
-    s->kind = tars_str_is(field, "_doc")     ? SORT_DOC
-              : tars_str_is(field, "_score") ? SORT_SCORE
-                                             : SORT_FIELD;
-    s->descending = s->kind == SORT_SCORE;
-    if (tars_str_is(field, "_id"))
-        return refuse_shard(
-            r, r->indices->len ? r->indices->at[0] : NULL, "illegal_argument_exception",
-            "Fielddata access on the _id field is disallowed, you can re-enable it by updating the "
-            "dynamic cluster setting: indices.id_field_data.enabled");
-    if (!options)
-        return true;
-    if (options->type == JSON_STRING)
-        return read_order(r, options, &s->descending);
-    if (options->type == JSON_OBJECT)
-        return read_sort_options(r, s, options);
-    return refuse(r, "parsing_exception", "malformed sort format");
-}
-
 static bool read_sort(struct request *r, const struct json *json)
 {
-    const struct json *one = json->type == JSON_ARRAY ? json->child : json;
-    for (; one; one = json->type == JSON_ARRAY ? one->next : NULL) {
-        if (one->type == JSON_STRING ? !add_sort(r, one->text, NULL)
-                                     : one->type != JSON_OBJECT &&
-                                           !refuse(r, "illegal_argument_exception",
-                                                   "malformed sort format, within the sort array, "
-                                                   "an object, or an actual string are allowed"))
-            return false;
-        for (const struct json *p = one->type == JSON_OBJECT ? one->child : NULL; p; p = p->next)
-            if (!add_sort(r, p->name, p))
-                return false;
-    }
+    if (!sorts_read(json, r->indices, r->sorts, &r->sort_count, r->failure))
+        return false;
     r->sorted = r->sort_count > 0 && !(r->sort_count == 1 && r->sorts[0].kind == SORT_SCORE);
     return true;
 }
@@ -137,15 +65,6 @@ static bool read_count(struct request *r, const struct json *value, const char *
     return *to >= 0 ||
            refuse(r, "illegal_argument_exception",
                   "[%s] parameter cannot be negative but was [%lld]", name, (long long)*to);
-}
-
-static bool read_flag(struct request *r, const struct json *value, bool *to)
-{
-    bool ok = true;
-    *to = json_as_bool(value, &ok);
-    return ok ||
-           refuse(r, "parsing_exception", "[%" TARS_STR_FMT "]: only true and false are supported",
-                  TARS_STR_ARG(value->name));
 }
 
 static bool read_total(struct request *r, const struct json *value)
@@ -192,16 +111,10 @@ static bool read_part(struct request *r, const struct json *p)
     }
     if (tars_str_is(p->name, "track_total_hits"))
         return read_total(r, p);
-    if (tars_str_is(p->name, "seq_no_primary_term"))
-        return read_flag(r, p, &r->seq_nos);
-    if (tars_str_is(p->name, "version"))
-        return read_flag(r, p, &r->versions);
-    if (tars_str_is(p->name, "_source"))
-        return read_flag(r, p, &r->source);
-    if (tars_str_is(p->name, "track_scores"))
-        return read_flag(r, p, &flag) &&
-               (!flag ||
-                refuse(r, "parsing_exception", "[track_scores] is not supported by this store"));
+    if (!hit_options_read(&r->shows, p, r->arena, &flag, r->failure) || flag)
+        return !r->failure->status;
+    if (tars_str_is(p->name, "script_fields") && p->type == JSON_OBJECT && !p->count)
+        return true;
     if (tars_str_is(p->name, "timeout") || tars_str_is(p->name, "terminate_after"))
         return json_as_int(p, &ignored) || p->type == JSON_STRING;
     return refuse(r, "parsing_exception", "Unknown key for a value in [%" TARS_STR_FMT "].",
@@ -214,7 +127,6 @@ static bool read_request(struct request *r, const struct search *search, struct 
                           .from = search->from,
                           .size = search->size,
                           .total_limit = SEARCH_WINDOW,
-                          .source = true,
                           .arena = search->arena,
                           .failure = failure,
                           .started_ms = clock_ms()};
@@ -334,6 +246,12 @@ static bool add_branch(struct request *r, struct query *q, size_t at)
             return false;
         text_addf(&q->sql, " AS k%zu", i);
     }
+    if (r->sorted && r->shows.scores) {
+        text_adds(&q->sql, ",");
+        if (!query_score(q, index, r->query))
+            return false;
+        text_adds(&q->sql, " AS score");
+    }
     text_addf(&q->sql, " FROM d%lld d WHERE ", (long long)index->id);
     return query_where(q, index, r->query);
 }
@@ -366,7 +284,7 @@ static bool after_value(struct request *r, const struct sort *s, const struct js
 /* k0 behind v0, or equal and k1 behind v1, and so on. */
 static bool add_after(struct request *r, struct query *q)
 {
-    struct value values[SEARCH_MAX_SORTS];
+    struct value values[HIT_SORTS];
     const struct json *json = r->after->child;
     for (size_t i = 0; i < r->sort_count; i++, json = json->next)
         if (!after_value(r, &r->sorts[i], json, &values[i]))
@@ -414,7 +332,7 @@ static bool make_sql(struct request *r, struct query *q)
     text_adds(&q->sql, "SELECT x,seq,id,version");
     for (size_t i = 0; i < r->sort_count; i++)
         text_addf(&q->sql, ",k%zu", i);
-    text_adds(&q->sql, " FROM (");
+    text_adds(&q->sql, r->sorted && r->shows.scores ? ",score FROM (" : " FROM (");
     for (size_t i = 0; i < r->indices->len; i++)
         if (!add_branch(r, q, i))
             return false;
@@ -499,135 +417,44 @@ bool search_count(struct db *db, const struct search *search, struct text *to,
  * --------------------------------------------------------------------------------------------------
  */
 
-/* What a page needs to know; lives with a scroll. */
-struct page {
-    char **names; /* of the indices */
-    int64_t *ids, *terms;
-    size_t indices;
-    struct sort sorts[SEARCH_MAX_SORTS];
-    size_t sort_count;
-    bool sorted, versions, seq_nos, source;
-};
-
-static void page_init(struct page *p, const struct request *r)
+static bool add_hit(struct db *db, struct page *page, const struct request *r, sqlite3_stmt *s,
+                    struct text *to)
 {
-    *p = (struct page){.indices = r->indices->len,
-                       .sort_count = r->sort_count,
-                       .sorted = r->sorted,
-                       .versions = r->versions,
-                       .seq_nos = r->seq_nos,
-                       .source = r->source};
-    memcpy(p->sorts, r->sorts, sizeof p->sorts);
-    p->names = xcalloc(p->indices + 1, sizeof *p->names);
-    p->ids = xcalloc(p->indices + 1, sizeof *p->ids);
-    p->terms = xcalloc(p->indices + 1, sizeof *p->terms);
-    for (size_t i = 0; i < p->indices; i++) {
-        p->names[i] = xstrdup(r->indices->at[i]->name);
-        p->ids[i] = r->indices->at[i]->id;
-        p->terms[i] = r->indices->at[i]->term;
-    }
-}
-
-static void page_free(struct page *p)
-{
-    for (size_t i = 0; i < p->indices; i++)
-        free(p->names[i]);
-    free(p->names);
-    free(p->ids);
-    free(p->terms);
-}
-
-static void add_sort_value(sqlite3_stmt *s, int at, const struct sort *sort, struct text *to)
-{
-    switch (sqlite3_column_type(s, at)) {
-    case SQLITE_INTEGER:
-        text_addf(to, "%lld", (long long)sqlite3_column_int64(s, at));
-        return;
-    case SQLITE_FLOAT:
-        if (sort->type == FIELD_FLOAT) {
-            char number[32];
-            float v = (float)sqlite3_column_double(s, at);
-            int digits = 6;
-            do
-                snprintf(number, sizeof number, "%.*g", digits++, (double)v);
-            while (digits <= 9 && strtof(number, NULL) != v);
-            if (!isinf(v)) {
-                text_addf(to, "%s%s", number, strpbrk(number, ".e") ? "" : ".0");
-                return;
-            }
-        }
-        text_add_double(to, sqlite3_column_double(s, at));
-        return;
-    case SQLITE_NULL:
-        text_adds(to, "null");
-        return;
-    default:
-        text_add_json(to, db_column_str(s, at));
-    }
-}
-
-static bool add_source(struct db *db, int64_t index, int64_t seq, struct text *to)
-{
-    char sql[80];
-    int len = snprintf(sql, sizeof sql, "SELECT source FROM s%lld WHERE seq=?", (long long)index);
-    sqlite3_stmt *s = db_prepare(db, tars_str_n(sql, (size_t)len));
-    if (!s)
-        return false;
-    sqlite3_bind_int64(s, 1, seq);
-    bool ok = sqlite3_step(s) == SQLITE_ROW;
-    if (ok) {
-        text_adds(to, ",\"_source\":");
-        ok = source_unpack(db, index, db_column_str(s, 0), to);
-    }
-    sqlite3_reset(s);
-    return ok;
-}
-
-static bool add_hit(struct db *db, const struct page *p, sqlite3_stmt *s, struct text *to)
-{
-    size_t x = (size_t)sqlite3_column_int64(s, 0);
-    int64_t seq = sqlite3_column_int64(s, 1);
-    text_adds(to, "{\"_index\":");
-    text_add_json(to, tars_str(p->names[x]));
-    text_adds(to, ",\"_id\":");
-    text_add_json(to, db_column_str(s, 2));
-    if (p->versions)
-        text_addf(to, ",\"_version\":%lld", (long long)sqlite3_column_int64(s, 3));
-    if (p->seq_nos)
-        text_addf(to, ",\"_seq_no\":%lld,\"_primary_term\":%lld", (long long)seq,
-                  (long long)p->terms[x]);
-    text_adds(to, ",\"_score\":");
-    if (p->sorted)
-        text_adds(to, "null");
-    else
-        text_add_double(to, sqlite3_column_double(s, 4));
-    if (p->source && !add_source(db, p->ids[x], seq, to))
-        return false;
-    for (size_t i = 0; p->sorted && i < p->sort_count; i++) {
-        text_adds(to, i ? "," : ",\"sort\":[");
-        add_sort_value(s, 4 + (int)i, &p->sorts[i], to);
-    }
-    text_adds(to, p->sorted ? "]}" : "}");
-    return true;
+    struct value keys[HIT_SORTS];
+    struct hit hit = {.index = (size_t)sqlite3_column_int64(s, 0),
+                      .seq = sqlite3_column_int64(s, 1),
+                      .id = db_column_str(s, 2),
+                      .version = sqlite3_column_int64(s, 3),
+                      .scored = !r->sorted || r->shows.scores,
+                      .sorts = r->sorted ? r->sorts : NULL,
+                      .keys = keys,
+                      .key_count = r->sort_count};
+    for (size_t i = 0; i < r->sort_count; i++)
+        value_from_column(s, 4 + (int)i, &keys[i]);
+    if (hit.scored)
+        hit.score = sqlite3_column_double(s, 4 + (r->sorted ? (int)r->sort_count : 0));
+    return page_add_hit(page, db, &hit, to);
 }
 
 /* ["hits" of a page] after skipping `from`; the score of the first row of all is kept in `best`.
  * `ended`: the statement is through, and stepping it once more would begin anew. */
-static bool add_hits(struct db *db, const struct page *p, sqlite3_stmt *s, int64_t from,
-                     int64_t size, struct text *to, double *best, bool *any, bool *ended)
+static bool add_hits(struct db *db, struct page *page, const struct request *r, sqlite3_stmt *s,
+                     int64_t from, int64_t size, struct text *to, double *best, bool *any,
+                     bool *ended)
 {
     int rc = SQLITE_ROW;
     *any = false;
     text_adds(to, "[");
     for (int64_t i = 0; i < from + size && (rc = sqlite3_step(s)) == SQLITE_ROW; i++) {
-        if (i == 0 && !p->sorted) {
+        if (!r->sorted || r->shows.scores) {
+            double score = sqlite3_column_double(s, 4 + (r->sorted ? (int)r->sort_count : 0));
+            *best = *any && *best > score ? *best : score;
             *any = true;
-            *best = sqlite3_column_double(s, 4);
         }
         if (i < from)
             continue;
         text_adds(to, i > from ? "," : "");
-        if (!add_hit(db, p, s, to))
+        if (!add_hit(db, page, r, s, to))
             return false;
     }
     text_adds(to, "]");
@@ -662,7 +489,7 @@ static void add_tail(double best, bool any, const struct text *hits, struct text
 
 static bool run(struct request *r, struct db *db, struct query *q, struct text *to)
 {
-    struct page page;
+    struct page *page;
     struct text hits = {0}, found = {0};
     int64_t total = 0;
     double best = 0;
@@ -674,11 +501,11 @@ static bool run(struct request *r, struct db *db, struct query *q, struct text *
     if (!s)
         return sql_failure(r, db);
     query_bind(q, s);
-    page_init(&page, r);
-    bool ok = add_hits(db, &page, s, r->from, r->size, &hits, &best, &any, &ended);
+    page = page_new(r->indices, &r->shows, r->failure);
+    bool ok = page && add_hits(db, page, r, s, r->from, r->size, &hits, &best, &any, &ended);
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
-    if (!ok)
+    if (page && !ok)
         sql_failure(r, db);
     ok = ok && (!r->aggs || aggs_run(r->aggs, db, r->indices, r->query, &found));
     if (ok) {
@@ -689,18 +516,17 @@ static bool run(struct request *r, struct db *db, struct query *q, struct text *
         text_add(to, found.at, found.len);
         text_adds(to, "}");
     }
-    page_free(&page);
+    page_free(page);
     text_free(&hits);
     text_free(&found);
     return ok;
 }
 
-bool search_run(struct db *db, const struct search *search, struct text *to,
-                struct failure *failure)
+static bool run_request(struct request *request, struct db *db, struct text *to,
+                        struct failure *failure)
 {
-    struct request r;
-    if (!read_request(&r, search, failure) ||
-        !check_window(&r, "Result window",
+    struct request r = *request;
+    if (!check_window(&r, "Result window",
                       " See the scroll api for a more efficient way to request large data sets."))
         return false;
     if (!r.indices->len) {
@@ -718,6 +544,15 @@ bool search_run(struct db *db, const struct search *search, struct text *to,
     return ok;
 }
 
+bool search_run(struct db *db, const struct search *search, struct text *to,
+                struct failure *failure)
+{
+    struct request r;
+    bool ok = read_request(&r, search, failure) && run_request(&r, db, to, failure);
+    aggs_end(r.aggs);
+    return ok;
+}
+
 /* ---- scrolls
  * ------------------------------------------------------------------------------------------------
  */
@@ -725,8 +560,8 @@ bool search_run(struct db *db, const struct search *search, struct text *to,
 struct scroll {
     struct db *db;
     sqlite3_stmt *statement;
-    struct page page;
-    struct request request; /* what add_head needs */
+    struct page *page;
+    struct request request; /* without what lay in the first request's memory */
     struct index_list indices;
     int64_t size, total;
     double best;
@@ -740,7 +575,7 @@ void scroll_free(struct scroll *s)
         return;
     sqlite3_finalize(s->statement);
     db_close(s->db);
-    page_free(&s->page);
+    page_free(s->page);
     free(s);
 }
 
@@ -753,7 +588,8 @@ bool scroll_next(struct scroll *s, struct text *to, struct failure *failure)
     s->request.started_ms = clock_ms();
     if (s->ended)
         text_adds(&hits, "[]");
-    else if (!add_hits(s->db, &s->page, s->statement, 0, s->size, &hits, &best, &any, &s->ended)) {
+    else if (!add_hits(s->db, s->page, &s->request, s->statement, 0, s->size, &hits, &best, &any,
+                       &s->ended)) {
         text_free(&hits);
         return failure_set(failure, 500, "engine_exception", "the data file: %s",
                            db_problem(s->db));
@@ -762,7 +598,7 @@ bool scroll_next(struct scroll *s, struct text *to, struct failure *failure)
         s->any = true;
     }
     text_addf(to, "{\"_scroll_id\":\"%s\",", s->id);
-    struct index_list shape = {.len = s->page.indices};
+    struct index_list shape = {.len = page_indices(s->page)};
     s->request.indices = &shape;
     add_head(&s->request, s->total, to);
     add_tail(s->best, s->any, &hits, to);
@@ -783,7 +619,10 @@ struct scroll *scroll_new(const char *path, const struct search *search, const c
     bool ok = read_request(r, search, failure);
     r->total_limit = -1;
     snprintf(s->id, sizeof s->id, "%s", id);
-    if (ok && r->aggs)
+    bool aggs = r->aggs != NULL;
+    aggs_end(r->aggs);
+    r->aggs = NULL;
+    if (ok && aggs)
         ok = refuse(r, "illegal_argument_exception",
                     "aggregations are not answered in a scroll by this store");
     if (ok && (r->after || r->from))
@@ -813,8 +652,7 @@ struct scroll *scroll_new(const char *path, const struct search *search, const c
         }
     }
     s->ended = !s->statement;
-    if (ok)
-        page_init(&s->page, r);
+    ok = ok && (s->page = page_new(r->indices, &r->shows, failure)) != NULL;
     ok = ok && scroll_next(s, to, failure);
     query_free(&q);
     if (ok)

@@ -8,7 +8,7 @@
 
 #include "catalog.h"
 
-enum { SEARCH_WINDOW = 10000, SEARCH_MAX_SORTS = 8 };
+enum { SEARCH_WINDOW = 10000 };
 
 struct search {
     const struct index_list *indices;

@@ -2,6 +2,7 @@
 /* The routes that search, count and scroll. */
 #include "request.h"
 #include "scrolls.h"
+#include "source_filter.h"
 
 enum { KEEP_DEFAULT_MS = 60000, KEEP_LIMIT_MS = 24 * 3600 * 1000 };
 
@@ -75,17 +76,98 @@ static void start_scroll(struct store_context *c, struct request *r, const struc
         scrolls_unreserve(scrolls);
 }
 
+/* ?q=…&df=…&default_operator=… */
+static bool url_query(struct request *r, struct json *body, struct tars_arena *arena)
+{
+    static const char *const names[][2] = {{"q", "query"},
+                                           {"df", "default_field"},
+                                           {"default_operator", "default_operator"},
+                                           {"lenient", "lenient"},
+                                           {"analyze_wildcard", "analyze_wildcard"}};
+    struct json *query = json_new(arena, JSON_OBJECT), *words = json_new(arena, JSON_OBJECT);
+    if (!request_param(r, "q").at)
+        return true;
+    if (!query || !words)
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct tars_str value = request_param(r, names[i][0]);
+        struct json *option = value.at ? json_new_str(arena, value) : NULL;
+        if (value.at && !option)
+            return false;
+        if (option)
+            json_set(words, tars_str(names[i][1]), option);
+    }
+    json_set(query, tars_str("query_string"), words);
+    json_set(body, tars_str("query"), query);
+    return true;
+}
+
+/* ?_source=…&_source_includes=…&_source_excludes=… */
+static bool url_source(struct request *r, struct json *body, struct tars_arena *arena)
+{
+    struct tars_str all = request_param(r, "_source"),
+                    includes = request_param(r, "_source_includes"),
+                    excludes = request_param(r, "_source_excludes");
+    struct json *source = json_new(arena, JSON_OBJECT);
+    bool flag = tars_str_is(all, "true") || tars_str_is(all, "false");
+    if (!source || (!all.at && !includes.at && !excludes.at))
+        return source != NULL;
+    if (flag && !includes.at && !excludes.at)
+        source->type = tars_str_is(all, "true") ? JSON_TRUE : JSON_FALSE;
+    if (all.at && !flag && !includes.at)
+        includes = all;
+    for (int i = 0; i < 2 && source->type == JSON_OBJECT; i++) {
+        struct tars_str list = i ? excludes : includes;
+        struct json *copy = list.at ? json_copy(source_filter_list(list, arena), arena) : NULL;
+        if (copy)
+            json_set(source, tars_str(i ? "excludes" : "includes"), copy);
+    }
+    json_set(body, tars_str("_source"), source);
+    return true;
+}
+
+/* ?sort=a,b:desc */
+static bool url_sort(struct request *r, struct json *body, struct tars_arena *arena)
+{
+    struct tars_str text = request_param(r, "sort");
+    struct json *list = json_new(arena, JSON_ARRAY);
+    while (list && text.len) {
+        const char *comma = memchr(text.at, ',', text.len);
+        size_t len = comma ? (size_t)(comma - text.at) : text.len;
+        const char *colon = memchr(text.at, ':', len);
+        size_t name = colon ? (size_t)(colon - text.at) : len;
+        struct json *one = json_new(arena, JSON_OBJECT),
+                    *order = json_new_str(arena, colon ? tars_str_n(colon + 1, len - name - 1)
+                                                       : tars_str("asc"));
+        if (!one || !order)
+            return false;
+        if (tars_str_is(tars_str_n(text.at, name), "_score") && !colon)
+            order->text = tars_str("desc");
+        json_set(one, tars_str_n(text.at, name), order);
+        json_add(list, one);
+        text = comma ? tars_str_n(comma + 1, text.len - len - 1) : tars_str("");
+    }
+    if (list && list->count)
+        json_set(body, tars_str("sort"), list);
+    return list != NULL;
+}
+
 static bool url_options(struct request *r, struct json *body, struct tars_arena *arena)
 {
-    static const char *const names[] = {"track_total_hits", "seq_no_primary_term", "version"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const names[] = {"track_total_hits", "seq_no_primary_term", "version",
+                                        "track_scores"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct tars_str value = request_param(r, names[i]);
         struct json *option = value.at ? json_new_str(arena, value.len ? value : tars_str("true"))
                                        : NULL;
         if (option)
             json_set(body, tars_str(names[i]), option);
     }
-    return true;
+    struct tars_str fields = request_param(r, "docvalue_fields");
+    struct json *list = fields.at ? json_copy(source_filter_list(fields, arena), arena) : NULL;
+    if (list)
+        json_set(body, tars_str("docvalue_fields"), list);
+    return url_query(r, body, arena) && url_source(r, body, arena) && url_sort(r, body, arena);
 }
 
 void rest_search(struct store_context *c, struct request *r)
@@ -97,8 +179,8 @@ void rest_search(struct store_context *c, struct request *r)
     struct json *body = request_json(r, c->arena, false, &failed, &f);
     if (!body && !failed)
         body = json_new(c->arena, JSON_OBJECT);
-    if (!failed && body->type == JSON_OBJECT)
-        url_options(r, body, c->arena);
+    if (!failed && body->type == JSON_OBJECT && !url_options(r, body, c->arena))
+        failed = !failure_set(&f, 429, "circuit_breaking_exception", "the request is too large");
     search.body = body;
     failed = failed || !request_int(r, "from", -1, &search.from, &f) ||
              !request_int(r, "size", -1, &search.size, &f);
@@ -125,9 +207,30 @@ void rest_search(struct store_context *c, struct request *r)
 
 enum { MSEARCH_MAX = 1000 };
 
+/* A name or an array of them, as an expression with commas. */
+static bool read_names(const struct json *names, struct tars_arena *arena, struct tars_str *to,
+                       struct failure *f)
+{
+    struct text all = {0};
+    bool ok = names->type == JSON_STRING || names->type == JSON_ARRAY;
+    if (names->type == JSON_STRING) {
+        *to = names->text;
+        return true;
+    }
+    for (const struct json *n = names->child; n && ok; n = n->next) {
+        ok = n->type == JSON_STRING;
+        text_adds(&all, all.len ? "," : "");
+        text_add(&all, n->text.at, n->text.len);
+    }
+    *to = all.len ? tars_arena_copy(arena, text_str(&all)) : tars_str("");
+    text_free(&all);
+    return (ok && to->at) || failure_set(f, 400, "illegal_argument_exception",
+                                         "[index]: a name or an array of names was expected");
+}
+
 /* One search's head: its indices, and options that become parameters. */
-static bool read_head(const struct json *head, const struct request *all, struct request *one,
-                      struct failure *f)
+static bool read_head(const struct json *head, const struct request *all, struct tars_arena *arena,
+                      struct request *one, struct failure *f)
 {
     static const char *const options[] = {"ignore_unavailable", "allow_no_indices",
                                           "expand_wildcards"};
@@ -135,9 +238,9 @@ static bool read_head(const struct json *head, const struct request *all, struct
     *one = (struct request){.method = "POST", .index = all->index};
     for (const struct json *p = head->child; p; p = p->next) {
         size_t i = 0;
-        if ((tars_str_is(p->name, "index") || tars_str_is(p->name, "indices")) &&
-            (p->type == JSON_STRING || (p->type == JSON_ARRAY && p->count == 1))) {
-            one->index = p->type == JSON_STRING ? p->text : p->child->text;
+        if (tars_str_is(p->name, "index") || tars_str_is(p->name, "indices")) {
+            if (!read_names(p, arena, &one->index, f))
+                return false;
             continue;
         }
         while (i < 3 && !tars_str_is(p->name, options[i]) && !tars_str_is(p->name, ignored[i]))
@@ -202,7 +305,7 @@ void rest_msearch(struct store_context *c, struct request *r)
     while (ok && rest.len) {
         struct request one;
         struct json *head, *body;
-        ok = next_json(&rest, c->arena, &head, &f) && read_head(head, r, &one, &f) &&
+        ok = next_json(&rest, c->arena, &head, &f) && read_head(head, r, c->arena, &one, &f) &&
              next_json(&rest, c->arena, &body, &f);
         if (ok && ++count > MSEARCH_MAX)
             ok = failure_set(&f, 400, "illegal_argument_exception",
@@ -227,7 +330,12 @@ void rest_count(struct store_context *c, struct request *r)
     struct index_list list = {0};
     bool failed;
     struct search search = {.indices = &list, .arena = c->arena};
-    search.body = request_json(r, c->arena, false, &failed, &f);
+    struct json *body = request_json(r, c->arena, false, &failed, &f);
+    if (!failed && !body && request_param(r, "q").at)
+        body = json_new(c->arena, JSON_OBJECT);
+    if (!failed && body && body->type == JSON_OBJECT)
+        url_query(r, body, c->arena);
+    search.body = body;
     if (failed) {
         request_fail(r, &f);
         return;

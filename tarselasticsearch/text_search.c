@@ -94,8 +94,7 @@ static void near_words(sqlite3_context *context, int count, sqlite3_value **valu
     while (wanted < PHRASE_MAX && next_word(phrase, &at, &position, &words[wanted]))
         wanted++;
     if (sqlite3_value_type(values[0]) != SQLITE_NULL)
-        sqlite3_result_int(context,
-                           is_near(text, words, wanted, sqlite3_value_int64(values[2])));
+        sqlite3_result_int(context, is_near(text, words, wanted, sqlite3_value_int64(values[2])));
 }
 
 /* ---- patterns

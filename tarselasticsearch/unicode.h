@@ -15,7 +15,7 @@ enum unicode_class {
     UNICODE_KATAKANA,
     UNICODE_HIRAGANA,
     UNICODE_HAN,
-    UNICODE_COMPLEX, /* written without blanks: Thai, Khmer, … */
+    UNICODE_COMPLEX,      /* written without blanks: Thai, Khmer, … */
     UNICODE_COMPLEX_MARK, /* extends a character, of any script */
     UNICODE_CONNECTOR,
     UNICODE_MID_LETTER,

@@ -61,8 +61,7 @@ static bool joins_over(enum unicode_class a, enum unicode_class middle, enum uni
     if (middle == UNICODE_DOUBLE_QUOTE)
         return a == UNICODE_HEBREW && b == UNICODE_HEBREW;
     return (is_letter(a) && is_letter(b) && (both || middle == UNICODE_MID_LETTER)) ||
-           (a == UNICODE_NUMERIC && b == UNICODE_NUMERIC &&
-            (both || middle == UNICODE_MID_NUMBER));
+           (a == UNICODE_NUMERIC && b == UNICODE_NUMERIC && (both || middle == UNICODE_MID_NUMBER));
 }
 
 static bool carries(enum unicode_class class)
@@ -73,9 +72,9 @@ static bool carries(enum unicode_class class)
 static const char *type_of(unsigned seen)
 {
     return (seen & ~(1U << UNICODE_CONNECTOR)) == 1U << UNICODE_NUMERIC ? "<NUM>"
-           : seen == 1U << UNICODE_KATAKANA ? "<KATAKANA>"
-           : seen == 1U << UNICODE_HANGUL   ? "<HANGUL>"
-                                            : "<ALPHANUM>";
+           : seen == 1U << UNICODE_KATAKANA                             ? "<KATAKANA>"
+           : seen == 1U << UNICODE_HANGUL                               ? "<HANGUL>"
+                                                                        : "<ALPHANUM>";
 }
 
 /* Letters, digits and what connects them; moves `p` behind them. NULL: there is no word. */
@@ -98,7 +97,8 @@ static const char *find_run(struct tars_str s, struct place *p, size_t limit)
             break;
         struct place behind = *p;
         step(s, &behind);
-        if (behind.at < s.len && behind.units < limit && joins_over(class, p->class, behind.class)) {
+        if (behind.at < s.len && behind.units < limit &&
+            joins_over(class, p->class, behind.class)) {
             *p = behind;
             continue;
         }
@@ -141,8 +141,8 @@ static const char *find_sign(struct tars_str s, struct place *p)
     static const char cap[] = "\xe2\x83\xa3", styled[] = "\xef\xb8\x8f\xe2\x83\xa3";
     const char *next = s.at + p->at + 1;
     size_t left = s.len - p->at - 1;
-    if ((p->c == '#' || p->c == '*') && ((left >= 3 && memcmp(next, cap, 3) == 0) ||
-                                         (left >= 6 && memcmp(next, styled, 6) == 0)))
+    if ((p->c == '#' || p->c == '*') &&
+        ((left >= 3 && memcmp(next, cap, 3) == 0) || (left >= 6 && memcmp(next, styled, 6) == 0)))
         return find_emoji(s, p);
     if (is_modifier(p->c))
         return find_emoji(s, p);
