@@ -16,6 +16,7 @@ struct agg;
 struct agg_slot {
     struct tars_str field;
     const struct json *filter; /* else a field */
+    struct tars_str scope;     /* the path of the nested aggregation around it, or empty */
     bool seen;                 /* some index knows the field */
     enum field_type type;
     const char *format;
@@ -44,6 +45,7 @@ struct aggs {
     size_t at;                 /* in the list, of */
     const struct index *index; /* that is being read */
     struct agg_owned *owned;
+    struct tars_str scope; /* the nested path that is being read about, or collected */
     int64_t seq;
     bool scored; /* someone asks for the documents' scores */
     double score;
@@ -73,6 +75,7 @@ struct agg {
     size_t offset; /* of the state in its bucket */
     size_t states; /* bytes of all subs' states */
     int depth;
+    struct tars_str scope; /* of the ones below, when it is not that of this one */
     struct agg_slot *slot;
     struct value missing; /* text and number of what "missing" says */
     bool has_missing;
@@ -80,7 +83,8 @@ struct agg {
 };
 
 extern const struct agg_kind agg_metric_kinds[], agg_terms_kinds[], agg_histogram_kinds[],
-    agg_range_kinds[], agg_filter_kinds[], agg_composite_kinds[], agg_top_hits_kinds[];
+    agg_range_kinds[], agg_filter_kinds[], agg_composite_kinds[], agg_top_hits_kinds[],
+    agg_nested_kinds[];
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
@@ -105,6 +109,11 @@ void *agg_alloc(struct aggs *all, size_t size);
 /* The document's values of the aggregation's field, with what "missing" says instead of none. */
 const struct value *agg_values(struct aggs *all, const struct agg *a, size_t *count);
 double agg_double(const struct value *v);
+/* Reads the slots of a scope from the columns of a row, from column `first` on, in their order. */
+bool agg_read_slots(struct aggs *all, struct tars_str scope, sqlite3_stmt *s, int first);
+/* Appends ",expression" for each slot of the scope; `nested`: the scope's field. */
+bool agg_select_slots(struct aggs *all, struct query *q, struct tars_str scope,
+                      const struct field *nested);
 struct bucket *agg_bucket(struct aggs *all, const struct agg *a);
 /* Counts the document in and hands it to the aggregations below. */
 bool agg_enter(struct aggs *all, const struct agg *a, struct bucket *b);

@@ -42,7 +42,7 @@ struct composite_state {
 
 static bool read_format(struct aggs *all, struct source *s, const struct json *p)
 {
-    if (p->type != JSON_STRING || !date_formats(p->text))
+    if (p->type != JSON_STRING || !date_format_known(p->text))
         return agg_refuse(all, "illegal_argument_exception",
                           "[format]: this store prints dates as epoch_millis, epoch_second or "
                           "strict_date_optional_time");
@@ -192,8 +192,7 @@ static bool read_after_values(struct aggs *all, const struct composite_options *
                                   : s->kind == SOURCE_DATES   ? FIELD_DATE
                                   : s->slot->seen             ? s->slot->type
                                                               : FIELD_KEYWORD,
-                          .ignore_above = -1,
-                          .formats = DATE_DEFAULT};
+                          .ignore_above = -1};
         char why[128];
         if (f.type == FIELD_BOOLEAN && s->after->type == JSON_NUMBER)
             f.type = FIELD_LONG;
@@ -333,8 +332,13 @@ static void print_key(const struct composite_options *o, const struct bucket *b,
         text_adds(to, i ? "," : "{");
         text_add_json(to, s->name);
         text_adds(to, ":");
-        if (s->kind == SOURCE_DATES && s->format && b->parts[i].kind == VALUE_INT)
-            agg_print_string(&b->parts[i], FIELD_DATE, s->format, to);
+        if (s->kind == SOURCE_DATES && s->format && b->parts[i].kind == VALUE_INT) {
+            text_adds(to, "\"");
+            date_print(b->parts[i].i, s->format, s->rounding.zone, to);
+            text_adds(to, "\"");
+        } else if (s->kind == SOURCE_TERMS && s->slot->type == FIELD_IP &&
+                   b->parts[i].kind == VALUE_TEXT)
+            agg_print_string(&b->parts[i], FIELD_IP, NULL, to);
         else if (s->kind == SOURCE_TERMS && s->slot->type == FIELD_BOOLEAN &&
                  b->parts[i].kind == VALUE_INT)
             text_adds(to, b->parts[i].i ? "true" : "false");

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Buckets of equal steps, over numbers and over time. */
+#include "base/clock.h"
+#include "date_math.h"
 #include "rounding.h"
 
 #include <math.h>
@@ -28,7 +30,9 @@ static bool read_bound(struct aggs *all, const struct histogram_options *o, cons
     int64_t ms;
     if (!o->rounding.dates || p->type == JSON_NUMBER)
         return agg_number(all, p, to);
-    if (p->type != JSON_STRING || !date_parse(p->text, DATE_DEFAULT, false, &ms))
+    if (p->type != JSON_STRING ||
+        (!date_math(p->text, o->format, false, o->rounding.zone, clock_wall_ms(), &ms) &&
+         !date_parse(p->text, NULL, false, o->rounding.zone, &ms)))
         return agg_refuse(all, "parse_exception", "failed to parse date field [%" TARS_STR_FMT "]",
                           TARS_STR_ARG(p->text));
     *to = (double)ms;
@@ -68,7 +72,7 @@ static bool read_order(struct aggs *all, struct histogram_options *o, const stru
 
 static bool read_format(struct aggs *all, struct histogram_options *o, const struct json *p)
 {
-    if (!o->rounding.dates || p->type != JSON_STRING || !date_formats(p->text))
+    if (!o->rounding.dates || p->type != JSON_STRING || !date_format_known(p->text))
         return agg_refuse(all, "illegal_argument_exception",
                           "[format]: this store prints dates as epoch_millis, epoch_second or "
                           "strict_date_optional_time");
@@ -187,13 +191,21 @@ static bool fill(struct aggs *all, const struct agg *a, struct bucket_map *m)
     return true;
 }
 
+static void print_date(const struct histogram_options *o, const struct value *key,
+                       const char *format, struct text *to)
+{
+    text_adds(to, "\"");
+    date_print(key->i, format, o->rounding.zone, to);
+    text_adds(to, "\"");
+}
+
 static bool print_step(struct aggs *all, const struct agg *a, struct bucket *b, struct text *to)
 {
     const struct histogram_options *o = a->options;
     const char *format = o->format ? o->format : a->slot->format;
     bool dates = o->rounding.dates;
     if (o->keyed && dates) {
-        agg_print_string(&b->key, FIELD_DATE, format, to);
+        print_date(o, &b->key, format, to);
     } else if (o->keyed) {
         text_adds(to, "\"");
         agg_print_value(&b->key, to);
@@ -202,7 +214,7 @@ static bool print_step(struct aggs *all, const struct agg *a, struct bucket *b, 
     text_adds(to, o->keyed ? ":{" : "{");
     if (dates) {
         text_adds(to, "\"key_as_string\":");
-        agg_print_string(&b->key, FIELD_DATE, format, to);
+        print_date(o, &b->key, format, to);
         text_adds(to, ",");
     }
     text_adds(to, "\"key\":");

@@ -141,16 +141,17 @@ static bool parse_terms(struct aggs *all, struct agg *a, const struct json *body
 /* ---- collecting
  * --------------------------------------------------------------------------------------------- */
 
-static bool is_listed(const struct agg *a, const struct json *list, const struct value *v)
+static bool is_listed(struct aggs *all, const struct agg *a, const struct json *list,
+                      const struct value *v)
 {
-    struct field f = {
-        .type = a->slot->type, .formats = DATE_DEFAULT, .format = (char *)a->slot->format};
+    struct field f = {.type = a->slot->type, .format = (char *)a->slot->format};
     for (const struct json *p = list->child; p; p = p->next) {
         int64_t i;
         struct value w;
         char why[128];
-        if ((f.type == FIELD_DATE || f.type == FIELD_BOOLEAN) && a->slot->seen) {
-            if (value_index(&f, p, NULL, &w, why) && w.kind == VALUE_INT && w.i == v->i)
+        if ((f.type == FIELD_DATE || f.type == FIELD_BOOLEAN || f.type == FIELD_IP) &&
+            a->slot->seen) {
+            if (value_index(&f, p, all->arena, &w, why) && value_order(&w, v) == 0)
                 return true;
             continue;
         }
@@ -170,14 +171,15 @@ static bool same_before(const struct value *v, size_t at)
     return false;
 }
 
-static bool is_wanted(const struct agg *a, const struct terms_options *o, const struct value *v)
+static bool is_wanted(struct aggs *all, const struct agg *a, const struct terms_options *o,
+                      const struct value *v)
 {
     bool texts = value_is_text(a->slot->type) || !a->slot->seen;
     if (o->included ? !texts || !regex_matches(o->included, v->s)
-                    : o->include && !is_listed(a, o->include, v))
+                    : o->include && !is_listed(all, a, o->include, v))
         return false;
     return o->excluded ? texts && !regex_matches(o->excluded, v->s)
-                       : !o->exclude || !is_listed(a, o->exclude, v);
+                       : !o->exclude || !is_listed(all, a, o->exclude, v);
 }
 
 static bool collect_terms(struct aggs *all, const struct agg *a, void *state)
@@ -194,7 +196,7 @@ static bool collect_terms(struct aggs *all, const struct agg *a, void *state)
             "be applied to string fields. Use an array of values for include/exclude clauses",
             TARS_STR_ARG(a->name));
     for (size_t i = 0; i < count; i++) {
-        if (!is_wanted(a, o, &v[i]) ||
+        if (!is_wanted(all, a, o, &v[i]) ||
             (i && value_order(&v[i], &v[i - 1]) == 0 && same_before(v, i)))
             continue;
         struct bucket *b = bucket_map_get(all, a, &t->map, &v[i]);
@@ -299,7 +301,7 @@ static bool add_unseen(struct aggs *all, const struct agg *a, struct terms_state
             while (ok && sqlite3_step(s) == SQLITE_ROW) {
                 struct value v;
                 value_from_column(s, 0, &v);
-                ok = !is_wanted(a, o, &v) || bucket_map_get(all, a, &t->map, &v) != NULL;
+                ok = !is_wanted(all, a, o, &v) || bucket_map_get(all, a, &t->map, &v) != NULL;
             }
             if (s)
                 sqlite3_reset(s);

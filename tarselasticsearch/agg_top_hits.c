@@ -66,6 +66,9 @@ static bool parse_top_hits(struct aggs *all, struct agg *a, const struct json *b
         return false;
     a->options = o;
     *o = (struct top_options){.size = 3};
+    if (all->scope.len)
+        return agg_refuse(all, "illegal_argument_exception",
+                          "[top_hits] below [nested] is not known to this store");
     for (const struct json *p = body->child; p; p = p->next)
         if (!parse_option(all, a, o, p))
             return false;

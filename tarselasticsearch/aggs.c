@@ -9,7 +9,7 @@
 
 static const struct agg_kind *const families[] = {
     agg_metric_kinds, agg_terms_kinds,     agg_histogram_kinds, agg_range_kinds,
-    agg_filter_kinds, agg_composite_kinds, agg_top_hits_kinds};
+    agg_filter_kinds, agg_composite_kinds, agg_top_hits_kinds,  agg_nested_kinds};
 
 /* ---- reading
  * ----------------------------------------------------------------------------------------- */
@@ -60,7 +60,8 @@ void *agg_alloc(struct aggs *all, size_t size)
 struct agg_slot *agg_add_slot(struct aggs *all, struct tars_str field, const struct json *filter)
 {
     for (size_t i = 0; !filter && i < all->slot_count; i++)
-        if (!all->slots[i]->filter && tars_str_equal(all->slots[i]->field, field))
+        if (!all->slots[i]->filter && tars_str_equal(all->slots[i]->field, field) &&
+            tars_str_equal(all->slots[i]->scope, all->scope))
             return all->slots[i];
     if (all->slot_count == AGGS_MAX_SLOTS) {
         agg_refuse(all, "illegal_argument_exception", "more than %d fields and filters",
@@ -80,7 +81,7 @@ struct agg_slot *agg_add_slot(struct aggs *all, struct tars_str field, const str
     struct agg_slot *slot = agg_alloc(all, sizeof *slot);
     if (!slot)
         return NULL;
-    *slot = (struct agg_slot){.field = field, .filter = filter};
+    *slot = (struct agg_slot){.field = field, .filter = filter, .scope = all->scope};
     all->slots[all->slot_count++] = slot;
     return slot;
 }
@@ -141,13 +142,18 @@ static const struct agg_kind *find_kind(struct tars_str name)
     return NULL;
 }
 
+static bool is_sub(const struct json *p)
+{
+    return tars_str_is(p->name, "aggs") || tars_str_is(p->name, "aggregations");
+}
+
 static bool parse_part(struct aggs *all, struct agg *a, const struct json *p)
 {
     if (tars_str_is(p->name, "meta") && p->type == JSON_OBJECT) {
         a->meta = p;
         return true;
     }
-    if (tars_str_is(p->name, "aggs") || tars_str_is(p->name, "aggregations"))
+    if (is_sub(p))
         return a->sub
                    ? agg_refuse(all, "parsing_exception", "Found two sub aggregation definitions")
                    : parse_list(all, p, a->depth + 1, &a->sub, &a->states);
@@ -180,9 +186,16 @@ static bool parse_one(struct aggs *all, const struct json *json, struct agg *a)
     if (++all->count > AGGS_MAX_COUNT)
         return agg_refuse(all, "illegal_argument_exception", "more than %d aggregations",
                           AGGS_MAX_COUNT);
+    /* The kind first: it says in which scope the ones below are read. */
+    struct tars_str outer = all->scope;
     for (const struct json *p = json->child; p; p = p->next)
-        if (!parse_part(all, a, p))
+        if (!is_sub(p) && !parse_part(all, a, p))
             return false;
+    all->scope = a->scope.len ? a->scope : outer;
+    for (const struct json *p = json->child; p; p = p->next)
+        if (is_sub(p) && !parse_part(all, a, p))
+            return false;
+    all->scope = outer;
     if (!a->kind)
         return agg_refuse(all, "parsing_exception",
                           "Missing definition for aggregation [%" TARS_STR_FMT "]",
@@ -260,9 +273,7 @@ double agg_double(const struct value *v)
 /* "missing" is written as JSON and becomes a value when the field's type is known. */
 static bool read_missing(struct aggs *all, const struct agg *a, struct value *v)
 {
-    struct field f = {.type = a->slot->seen ? a->slot->type : FIELD_KEYWORD,
-                      .ignore_above = -1,
-                      .formats = DATE_DEFAULT};
+    struct field f = {.type = a->slot->seen ? a->slot->type : FIELD_KEYWORD, .ignore_above = -1};
     struct json json = {.type = JSON_STRING, .text = a->missing.s};
     char why[128];
     return value_index(&f, &json, all->arena, v, why) && v->kind != VALUE_NONE;
@@ -335,22 +346,25 @@ static bool find_slot(struct aggs *all, struct agg_slot *slot)
     return true;
 }
 
-static bool select_slots(struct aggs *all, struct query *q)
+bool agg_select_slots(struct aggs *all, struct query *q, struct tars_str scope,
+                      const struct field *nested)
 {
-    text_adds(&q->sql, "SELECT d.seq");
     for (size_t i = 0; i < all->slot_count; i++) {
         struct agg_slot *slot = all->slots[i];
+        if (!tars_str_equal(slot->scope, scope))
+            continue;
         text_adds(&q->sql, ",");
         if (slot->filter) {
             text_adds(&q->sql, "((");
-            if (!query_where(q, all->index, slot->filter))
+            if (!query_where_in(q, all->index, nested, slot->filter))
                 return false;
             text_adds(&q->sql, ") IS TRUE)");
         } else if (!find_slot(all, slot)) {
             return false;
-        } else if (slot->at) {
+        } else if (slot->at && mapping_nested(all->index->mapping, slot->at->path) == nested) {
             text_addf(&q->sql, "d.f%d", slot->at->column);
         } else {
+            slot->at = NULL;
             text_adds(&q->sql, "NULL");
         }
     }
@@ -401,16 +415,16 @@ static bool read_many(struct aggs *all, struct agg_slot *slot)
     return ok;
 }
 
-static bool read_slots(struct aggs *all, sqlite3_stmt *s)
+bool agg_read_slots(struct aggs *all, struct tars_str scope, sqlite3_stmt *s, int first)
 {
-    all->seq = sqlite3_column_int64(s, 0);
-    all->score = all->scored ? sqlite3_column_double(s, (int)all->slot_count + 1) : 0;
     for (size_t i = 0; i < all->slot_count; i++) {
         struct agg_slot *slot = all->slots[i];
+        if (!tars_str_equal(slot->scope, scope))
+            continue;
         slot->count = 0;
         if (!slot_room(all, slot))
             return false;
-        value_from_column(s, (int)i + 1, &slot->values[0]);
+        value_from_column(s, first++, &slot->values[0]);
         slot->count = slot->values[0].kind != VALUE_NONE;
         if (!slot->count && slot->at && slot->at->many && !read_many(all, slot))
             return false;
@@ -418,12 +432,19 @@ static bool read_slots(struct aggs *all, sqlite3_stmt *s)
     return true;
 }
 
+static bool read_row(struct aggs *all, sqlite3_stmt *s)
+{
+    all->seq = sqlite3_column_int64(s, 0);
+    all->score = all->scored ? sqlite3_column_double(s, 1) : 0;
+    return agg_read_slots(all, (struct tars_str){0}, s, 1 + all->scored);
+}
+
 static bool run_index(struct aggs *all, struct index *index, const struct json *query, char *states)
 {
     struct query q = {.arena = all->arena, .failure = all->failure};
-    bool ok = select_slots(all, &q);
-    text_adds(&q.sql, all->scored ? "," : "");
-    ok = ok && (!all->scored || query_score(&q, all->index, query));
+    text_adds(&q.sql, all->scored ? "SELECT d.seq," : "SELECT d.seq");
+    bool ok = (!all->scored || query_score(&q, all->index, query)) &&
+              agg_select_slots(all, &q, (struct tars_str){0}, NULL);
     text_addf(&q.sql, " FROM d%lld d WHERE ", (long long)all->index->id);
     ok = ok && query_where(&q, all->index, query);
     sqlite3_stmt *s = ok ? db_prepare(all->db, text_str(&q.sql)) : NULL;
@@ -431,7 +452,7 @@ static bool run_index(struct aggs *all, struct index *index, const struct json *
     if (s) {
         query_bind(&q, s);
         while (ok && (rc = sqlite3_step(s)) == SQLITE_ROW)
-            ok = read_slots(all, s) && collect_list(all, all->top, states) && !all->failure->status;
+            ok = read_row(all, s) && collect_list(all, all->top, states) && !all->failure->status;
         query_note_scan(&q, index, s);
         sqlite3_reset(s);
         sqlite3_clear_bindings(s);
@@ -530,7 +551,7 @@ void agg_print_string(const struct value *v, enum field_type type, const char *f
     } else if (type == FIELD_DATE) {
         int64_t ms = v->kind == VALUE_INT ? v->i : (int64_t)v->r;
         text_adds(to, "\"");
-        date_print(ms, format, to);
+        date_print(ms, format, NULL, to);
         text_adds(to, "\"");
     } else {
         agg_print_value(v, to);

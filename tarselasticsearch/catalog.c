@@ -21,12 +21,6 @@ struct catalog {
 
 enum { INDEX_LIMIT = 1000 }; /* as Elasticsearch's cluster.max_shards_per_node */
 
-static const char *const setting_names[SETTINGS] = {
-    "auto_expand_replicas", "codec",    "number_of_replicas",
-    "number_of_shards",     "priority", "refresh_interval",
-};
-enum { NUMBER_OF_REPLICAS = 2, NUMBER_OF_SHARDS = 3 };
-
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS indices(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT "
     "NULL,"
@@ -41,8 +35,7 @@ static const char schema[] =
 
 static void index_free(struct index *index)
 {
-    for (int i = 0; i < SETTINGS; i++)
-        free(index->settings.values[i]);
+    settings_free(&index->settings);
     for (size_t i = 0; i < index->alias_count; i++)
         free(index->aliases[i].name);
     free(index->aliases);
@@ -302,82 +295,10 @@ const struct template *catalog_template(const struct catalog *c, size_t at)
     return c->templates[at];
 }
 
-/* ---- settings
- * -------------------------------------------------------------------------------------- */
-
-static bool set_setting(struct settings *s, struct tars_str name, const struct json *value,
-                        struct failure *failure)
-{
-    if (name.len > 6 && memcmp(name.at, "index.", 6) == 0)
-        name = tars_str_n(name.at + 6, name.len - 6);
-    for (int i = 0; i < SETTINGS; i++) {
-        if (!tars_str_is(name, setting_names[i]))
-            continue;
-        free(s->values[i]);
-        s->values[i] = NULL;
-        if (value->type == JSON_STRING || value->type == JSON_NUMBER)
-            s->values[i] = xstrndup(value->text.at, value->text.len);
-        else if (value->type != JSON_NULL)
-            s->values[i] = xstrdup(value->type == JSON_TRUE ? "true" : "false");
-        return true;
-    }
-    return failure_set(failure, 400, "illegal_argument_exception",
-                       "unknown setting [index.%" TARS_STR_FMT
-                       "] please check that any required plugins are installed, or check the "
-                       "breaking changes documentation for removed settings",
-                       TARS_STR_ARG(name));
-}
-
-static bool merge_settings(struct settings *s, const struct json *json, struct failure *failure)
-{
-    if (!json)
-        return true;
-    if (json->type != JSON_OBJECT)
-        return failure_set(failure, 400, "parse_exception", "key [settings] must be an object");
-    for (const struct json *p = json->child; p; p = p->next) {
-        bool nested = p->type == JSON_OBJECT &&
-                      (tars_str_is(p->name, "index") || tars_str_is(p->name, "settings"));
-        if (nested ? !merge_settings(s, p, failure) : !set_setting(s, p->name, p, failure))
-            return false;
-    }
-    return true;
-}
-
-static bool check_settings(const struct settings *s, struct failure *failure)
-{
-    for (int i = NUMBER_OF_REPLICAS; i <= NUMBER_OF_SHARDS; i++) {
-        char *end = NULL;
-        long n = s->values[i] ? strtol(s->values[i], &end, 10) : 1;
-        if (s->values[i] && (end == s->values[i] || *end))
-            return failure_set(failure, 400, "illegal_argument_exception",
-                               "Failed to parse value [%s] for setting [index.%s]", s->values[i],
-                               setting_names[i]);
-        long least = i == NUMBER_OF_SHARDS;
-        if (n < least || n > 1024)
-            return failure_set(failure, 400, "illegal_argument_exception",
-                               "Failed to parse value [%s] for setting [index.%s] must be %s %ld",
-                               s->values[i], setting_names[i],
-                               n < least ? ">=" : "<=", n < least ? least : 1024L);
-    }
-    return true;
-}
-
-static void print_settings(const struct settings *s, struct text *to)
-{
-    text_adds(to, "{");
-    for (int i = 0; i < SETTINGS; i++) {
-        if (!s->values[i])
-            continue;
-        text_addf(to, "%s\"%s\":", to->at[to->len - 1] == '{' ? "" : ",", setting_names[i]);
-        text_add_json(to, tars_str(s->values[i]));
-    }
-    text_adds(to, "}");
-}
-
 void index_print_settings(const struct index *index, struct text *to)
 {
     text_adds(to, "{\"index\":");
-    print_settings(&index->settings, to);
+    settings_print(&index->settings, to);
     text_cut(to, to->len - 1);
     text_addf(to, "%s\"provided_name\":", to->at[to->len - 1] == '{' ? "" : ",");
     text_add_json(to, tars_str(index->name));
@@ -481,7 +402,7 @@ bool catalog_save(struct db *db, struct index *index)
                      "settings,mapping,columns,aliases) VALUES(?,?,?,?,?,?,?,?,?,?)"));
     if (!s)
         return false;
-    print_settings(&index->settings, &texts[0]);
+    settings_print(&index->settings, &texts[0]);
     mapping_print(index->mapping, &texts[1]);
     mapping_print_columns(index->mapping, &texts[2]);
     index_print_aliases(index, tars_str(""), &texts[3]);
@@ -538,6 +459,13 @@ static void make_insert_sql(struct index *index)
     index->insert_sql = sql.names.at;
 }
 
+static void name_normalizers(struct index *index)
+{
+    free(index->mapping->normalizers);
+    index->mapping->normalizers = index->settings.normalizers ? xstrdup(index->settings.normalizers)
+                                                              : NULL;
+}
+
 static struct index *load_index(struct catalog *c, sqlite3_stmt *s)
 {
     struct tars_arena *arena = tars_arena_new(0);
@@ -554,8 +482,9 @@ static struct index *load_index(struct catalog *c, sqlite3_stmt *s)
     bool ok = true;
     for (int i = 0; i < 4; i++)
         ok = (parts[i] = json_parse(db_column_str(s, 6 + i), arena, NULL)) && ok;
-    ok = ok && merge_settings(&index->settings, parts[0], &failure) &&
-         mapping_merge(index->mapping, parts[1], &failure);
+    ok = ok && settings_merge(&index->settings, parts[0], &failure);
+    name_normalizers(index);
+    ok = ok && mapping_merge(index->mapping, parts[1], &failure);
     if (ok)
         mapping_restore_columns(index->mapping, parts[2]);
     ok = ok && catalog_read_aliases(c, index, parts[3], &failure);
@@ -806,8 +735,12 @@ static const struct template *template_for(const struct catalog *c, struct tars_
 static bool apply_body(struct catalog *c, struct index *index, const struct json *body,
                        struct failure *failure)
 {
+    /* Mappings name what settings define. */
+    if (!settings_merge(&index->settings, json_get(body, "settings"), failure))
+        return false;
+    name_normalizers(index);
     for (const struct json *p = body ? body->child : NULL; p; p = p->next) {
-        bool ok = tars_str_is(p->name, "settings")   ? merge_settings(&index->settings, p, failure)
+        bool ok = tars_str_is(p->name, "settings")   ? true
                   : tars_str_is(p->name, "mappings") ? mapping_merge(index->mapping, p, failure)
                   : tars_str_is(p->name, "aliases")
                       ? catalog_read_aliases(c, index, p, failure)
@@ -924,7 +857,7 @@ struct index *catalog_create(struct catalog *c, struct db *db, struct tars_str n
     index->mapping = mapping_new();
     const struct template *t = template_for(c, name);
     bool ok = apply_body(c, index, t ? json_get(t->body, "template") : NULL, failure) &&
-              apply_body(c, index, body, failure) && check_settings(&index->settings, failure);
+              apply_body(c, index, body, failure) && settings_check(&index->settings, failure);
     if (ok && !index->settings.values[NUMBER_OF_SHARDS])
         index->settings.values[NUMBER_OF_SHARDS] = xstrdup("1");
     if (ok && (!index->settings.values[NUMBER_OF_REPLICAS] || index->settings.values[0])) {
@@ -982,8 +915,8 @@ bool catalog_put_settings(struct catalog *c, struct db *db, struct index *index,
                            "Can't update non dynamic settings [[index.number_of_shards]] for open "
                            "indices [[%s/%s]]",
                            index->name, index->uuid);
-    return merge_settings(&index->settings, body, failure) &&
-           check_settings(&index->settings, failure) &&
+    return settings_merge(&index->settings, body, failure) &&
+           settings_check(&index->settings, failure) &&
            (catalog_save(db, index) ||
             failure_set(failure, 500, "engine_exception", "saving the index: %s", db_problem(db)));
 }
@@ -1014,7 +947,7 @@ static bool check_template(struct catalog *c, const struct json *body, struct fa
         ok = failure_set(failure, 400, "action_request_validation_exception",
                          "Validation Failed: 1: index patterns are missing;");
     ok = ok && apply_body(c, index, json_get(body, "template"), failure) &&
-         check_settings(&index->settings, failure);
+         settings_check(&index->settings, failure);
     index_free(index);
     return ok;
 }
@@ -1101,23 +1034,22 @@ void template_print(const struct template *t, struct text *to)
     json_print(patterns, to);
     text_adds(to, patterns->type == JSON_ARRAY ? "" : "]");
     if (inner) {
-        struct settings s = {{0}};
+        struct settings s = {.analysis = NULL};
         struct failure ignored;
         text_adds(to, ",\"template\":{");
         for (const struct json *p = inner->child; p; p = p->next) {
             text_addf(to, "%s", p == inner->child ? "" : ",");
             text_add_json(to, p->name);
             text_adds(to, ":");
-            if (tars_str_is(p->name, "settings") && merge_settings(&s, p, &ignored)) {
+            if (tars_str_is(p->name, "settings") && settings_merge(&s, p, &ignored)) {
                 text_adds(to, "{\"index\":");
-                print_settings(&s, to);
+                settings_print(&s, to);
                 text_adds(to, "}");
             } else {
                 json_print(p, to);
             }
         }
-        for (int i = 0; i < SETTINGS; i++)
-            free(s.values[i]);
+        settings_free(&s);
         text_adds(to, "}");
     }
     text_adds(to, ",\"composed_of\":[]");

@@ -9,18 +9,13 @@
 
 #include "db.h"
 #include "mapping.h"
+#include "settings.h"
 
 #include <stdatomic.h>
 
 struct alias {
     char *name;
     int is_write; /* 1, 0, or -1: not said */
-};
-
-/* Settings that are kept and shown; a cluster would be steered by them. */
-enum { SETTINGS = 6 };
-struct settings {
-    char *values[SETTINGS];
 };
 
 struct index {

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Dates in the formats of Elasticsearch that the store knows, to milliseconds since 1970 UTC. */
+/*
+ * Dates as Elasticsearch writes and reads them, to milliseconds since 1970 UTC. A format is one or
+ * more of the known names and of patterns such as "yyyy-MM-dd HH:mm:ss", "||" between them; NULL is
+ * "strict_date_optional_time||epoch_millis".
+ */
 #ifndef STORE_DATE_H
 #define STORE_DATE_H
 
 #include "text.h"
+#include "zone.h"
 
-enum date_format { DATE_ISO = 1, DATE_EPOCH_MILLIS = 2, DATE_EPOCH_SECOND = 4 };
-enum { DATE_DEFAULT = DATE_ISO | DATE_EPOCH_MILLIS };
-
-/* "strict_date_optional_time||epoch_millis" to bits; 0 when a format is not known. */
-unsigned date_formats(struct tars_str text);
+/* Whether this store can read and print all of it. */
+bool date_format_known(struct tars_str format);
 
 /* `last`: a time that is left out counts as the day's end, as Elasticsearch rounds up: "2024-01" is
- * the first of January, then 23:59:59.999. */
-bool date_parse(struct tars_str text, unsigned formats, bool last, int64_t *ms);
+ * the first of January, then 23:59:59.999. A date that says no zone is in `zone`. */
+bool date_parse(struct tars_str text, const char *format, bool last, const struct zone *zone,
+                int64_t *ms);
 
-/* Appends the time without quotes in the first of the formats (NULL: as ISO). */
-void date_print(int64_t ms, const char *format, struct text *to);
+/* Appends the time without quotes in the first of the formats, as clocks of the zone show it. */
+void date_print(int64_t ms, const char *format, const struct zone *zone, struct text *to);
 
 enum date_unit {
     DATE_FIXED,
@@ -28,10 +31,7 @@ enum date_unit {
     DATE_QUARTER,
     DATE_YEAR
 };
-/* The beginning of the unit in which `ms` lies, moved on by `units`, in a zone that is `zone_ms`
- * ahead of UTC. */
-int64_t date_floor(int64_t ms, enum date_unit unit, int units, int64_t zone_ms);
-/* "Z", "UTC", "+08:00", "-3" to milliseconds ahead of UTC. */
-bool date_zone(struct tars_str text, int64_t *zone_ms);
+/* The beginning of the unit in which `ms` lies, moved on by `units`. */
+int64_t date_floor(int64_t ms, enum date_unit unit, int units, const struct zone *zone);
 
 #endif

@@ -6,8 +6,8 @@
 #include "date.h"
 
 /* `up`: what is left out or rounded away counts to its end. A date without a zone, and rounding,
- * are in the zone that is `zone_ms` ahead of UTC. */
-bool date_math(struct tars_str text, unsigned formats, bool up, int64_t zone_ms, int64_t now_ms,
-               int64_t *ms);
+ * are in `zone`. */
+bool date_math(struct tars_str text, const char *format, bool up, const struct zone *zone,
+               int64_t now_ms, int64_t *ms);
 
 #endif

@@ -25,6 +25,16 @@ struct cell {
     } * more; /* all further ones; the side table then holds the first one as well */
 };
 
+/* An object of a nested field: a row of its own. */
+struct nested_row {
+    struct cell *cells;
+    int size, path; /* the nested field's column */
+    struct nested_row *up, *next;
+    int64_t key;
+};
+
+enum { NESTED_LIMIT = 10000, NESTED_KEYS = 16384 };
+
 struct row {
     struct index *index;
     struct mapping *mapping; /* the index's, or the copy that grows */
@@ -32,6 +42,8 @@ struct row {
     struct tars_str id;
     struct cell *cells; /* by column */
     int size;
+    struct nested_row *inside, *nested, **nested_end; /* the one being read, all of them */
+    int nested_count;
     bool may_grow, must_grow, grew;
     struct failure *failure;
 };
@@ -150,6 +162,36 @@ static bool walk_scalar(struct row *row, struct field *f, const struct json *val
     return true;
 }
 
+/* While its members are read, the row's cells are those of the nested one. */
+static bool walk_nested(struct row *row, struct field *f, const struct json *object,
+                        enum dynamic dynamic, int depth)
+{
+    struct nested_row *one = tars_arena_alloc(row->arena, sizeof *one), *up = row->inside;
+    struct cell *cells = row->cells;
+    int size = row->size;
+    if (!one)
+        return out_of_memory(row);
+    if (++row->nested_count > NESTED_LIMIT)
+        return failure_set(row->failure, 400, "document_parsing_exception",
+                           "The number of nested documents has exceeded the allowed limit of [%d]. "
+                           "This limit can be set by changing the "
+                           "[index.mapping.nested_objects.limit] index level setting.",
+                           NESTED_LIMIT);
+    *one = (struct nested_row){.path = f->column, .up = up};
+    *row->nested_end = one;
+    row->nested_end = &one->next;
+    row->inside = one;
+    row->cells = NULL;
+    row->size = 0;
+    bool ok = walk_object(row, f, object, f->dynamic ? f->dynamic : dynamic, depth + 1);
+    one->cells = row->cells;
+    one->size = row->size;
+    row->inside = up;
+    row->cells = cells;
+    row->size = size;
+    return ok;
+}
+
 static bool walk_value(struct row *row, struct field *f, const struct json *value,
                        enum dynamic dynamic, int depth)
 {
@@ -171,7 +213,8 @@ static bool walk_value(struct row *row, struct field *f, const struct json *valu
             "object mapping for [%s] tried to parse field [%s] as object, but found a "
             "concrete value",
             f->path, f->name);
-    return walk_object(row, f, value, f->dynamic ? f->dynamic : dynamic, depth + 1);
+    return f->nested ? walk_nested(row, f, value, dynamic, depth)
+                     : walk_object(row, f, value, f->dynamic ? f->dynamic : dynamic, depth + 1);
 }
 
 /* ---- fields that appear by themselves
@@ -189,9 +232,36 @@ static const struct json *first_scalar(const struct json *value)
     return value && value->type != JSON_NULL ? value : NULL;
 }
 
-static enum field_type guess_type(const struct json *value)
+/* A text that is a date, as one of the two formats that Elasticsearch tries, or a number. */
+static enum field_type guess_text(const struct mapping *m, struct tars_str text,
+                                  const char **format)
 {
+    static const char other[] = "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis";
+    struct json number = {.type = JSON_STRING, .text = text};
+    struct field real = {.type = FIELD_DOUBLE};
+    struct value v;
+    char why[128];
     int64_t ms;
+    *format = NULL;
+    if (!m->no_dates && text.len >= 4 &&
+        date_parse(text, "strict_date_optional_time", false, NULL, &ms))
+        return FIELD_DATE;
+    if (!m->no_dates && text.len && memchr(text.at, '/', text.len) &&
+        date_parse(text, other, false, NULL, &ms)) {
+        *format = other;
+        return FIELD_DATE;
+    }
+    if (m->numbers && text.len && json_as_int(&number, &ms))
+        return FIELD_LONG;
+    if (m->numbers && text.len && value_index(&real, &number, NULL, &v, why))
+        return FIELD_FLOAT;
+    return FIELD_TEXT;
+}
+
+static enum field_type guess_type(const struct mapping *m, const struct json *value,
+                                  const char **format)
+{
+    *format = NULL;
     if (value->type == JSON_OBJECT)
         return FIELD_OBJECT;
     if (value->type == JSON_TRUE || value->type == JSON_FALSE)
@@ -202,15 +272,19 @@ static enum field_type guess_type(const struct json *value)
                        memchr(value->text.at, 'E', value->text.len)
                    ? FIELD_FLOAT
                    : FIELD_LONG;
-    return value->text.len >= 4 && date_parse(value->text, DATE_ISO, false, &ms) ? FIELD_DATE
-                                                                                 : FIELD_TEXT;
+    return guess_text(m, value->text, format);
 }
 
 static struct field *learn_field(struct row *row, struct field *parent, struct tars_str name,
                                  const struct json *value)
 {
-    enum field_type type = guess_type(value);
+    const char *format;
+    enum field_type type = guess_type(row->mapping, value, &format);
     struct field *f = mapping_add(row->mapping, parent, name, type);
+    if (f && format) {
+        f->format = xstrdup(format);
+        f->options = xstrdup("\"locale\":\"\"");
+    }
     if (f && type == FIELD_TEXT) {
         struct field *keyword = mapping_add(row->mapping, f, tars_str("keyword"), FIELD_KEYWORD);
         if (!keyword)
@@ -296,6 +370,7 @@ static bool read_row(struct row *row, const struct json *source)
         return failure_set(row->failure, 400, "document_parsing_exception",
                            "failed to parse: a document must be an object");
     struct field *root = &row->mapping->root;
+    row->nested_end = &row->nested;
     if (!cell_of(row, row->mapping->columns))
         return out_of_memory(row);
     return walk_object(row, root, source, root->dynamic ? root->dynamic : DYNAMIC_TRUE, 0);
@@ -361,30 +436,59 @@ static bool find(struct db *db, const struct index *index, struct tars_str id, s
     return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }
 
-static void note_many(void *user, struct field *f)
+struct tables {
+    bool many, nested;
+};
+
+static void note_tables(void *user, struct field *f)
 {
-    *(bool *)user |= f->many;
+    struct tables *tables = user;
+    tables->many |= f->many;
+    tables->nested |= f->nested;
 }
 
-static bool remove_row(struct db *db, const struct index *index, int64_t seq)
+/* The keys of a document's nested rows are below zero: none is a document's number. */
+static int64_t nested_key(int64_t seq, int at)
 {
-    static const char *const statements[] = {
-        "DELETE FROM d$ WHERE seq=?", "DELETE FROM s$ WHERE seq=?", "DELETE FROM m$ WHERE seq=?"};
-    bool many = false;
-    mapping_each(index->mapping, note_many, &many);
-    for (int i = 0; i < 2 + many; i++) {
+    return -(seq * NESTED_KEYS + at) - 1;
+}
+
+static bool remove_nested(struct db *db, const struct index *index, int64_t seq, bool many)
+{
+    static const char *const statements[] = {"DELETE FROM n$ WHERE seq BETWEEN ? AND ?",
+                                             "DELETE FROM m$ WHERE seq BETWEEN ? AND ?"};
+    for (int i = 0; i < 1 + many; i++) {
         sqlite3_stmt *s = prepare(db, statements[i], index);
-        if (s)
-            sqlite3_bind_int64(s, 1, seq);
+        if (s) {
+            sqlite3_bind_int64(s, 1, nested_key(seq, NESTED_KEYS - 1));
+            sqlite3_bind_int64(s, 2, nested_key(seq, 0));
+        }
         if (!db_run(s))
             return false;
     }
     return true;
 }
 
-static bool insert_many(struct db *db, const struct row *row, int column, int64_t seq)
+static bool remove_row(struct db *db, const struct index *index, int64_t seq)
 {
-    const struct cell *cell = &row->cells[column];
+    static const char *const statements[] = {
+        "DELETE FROM d$ WHERE seq=?", "DELETE FROM s$ WHERE seq=?", "DELETE FROM m$ WHERE seq=?"};
+    struct tables tables = {0};
+    mapping_each(index->mapping, note_tables, &tables);
+    for (int i = 0; i < 2 + tables.many; i++) {
+        sqlite3_stmt *s = prepare(db, statements[i], index);
+        if (s)
+            sqlite3_bind_int64(s, 1, seq);
+        if (!db_run(s))
+            return false;
+    }
+    return !tables.nested || remove_nested(db, index, seq, tables.many);
+}
+
+static bool insert_many(struct db *db, const struct row *row, const struct cell *cells, int column,
+                        int64_t seq)
+{
+    const struct cell *cell = &cells[column];
     struct extra first = {cell->first, cell->more};
     for (const struct extra *e = &first; e; e = e->next) {
         sqlite3_stmt *s = prepare(
@@ -403,6 +507,40 @@ static bool insert_many(struct db *db, const struct row *row, int column, int64_
     return true;
 }
 
+/* Only the columns that have a value are named. */
+static bool insert_nested(struct db *db, const struct row *row, struct nested_row *one, int64_t seq,
+                          int at)
+{
+    struct text sql = {0}, places = {0};
+    int bound = 4;
+    one->key = nested_key(seq, at);
+    text_addf(&sql, "INSERT INTO n%lld(seq,path,up", (long long)row->index->id);
+    for (int i = 0; i < one->size; i++) {
+        if (!one->cells[i].first.kind || one->cells[i].more)
+            continue;
+        text_addf(&sql, ",f%d", i);
+        text_adds(&places, ",?");
+    }
+    text_addf(&sql, ") VALUES(?,?,?%s)", places.at ? places.at : "");
+    sqlite3_stmt *s = db_prepare(db, text_str(&sql));
+    text_free(&sql);
+    text_free(&places);
+    if (!s)
+        return false;
+    sqlite3_bind_int64(s, 1, one->key);
+    sqlite3_bind_int(s, 2, one->path);
+    sqlite3_bind_int64(s, 3, one->up ? one->up->key : seq);
+    for (int i = 0; i < one->size; i++)
+        if (one->cells[i].first.kind && !one->cells[i].more)
+            value_bind(s, bound++, &one->cells[i].first);
+    if (!db_run(s))
+        return false;
+    for (int i = 0; i < one->size; i++)
+        if (one->cells[i].more && !insert_many(db, row, one->cells, i, one->key))
+            return false;
+    return true;
+}
+
 static bool insert_row(struct db *db, struct row *row, int64_t seq, int64_t version,
                        struct tars_str source)
 {
@@ -418,7 +556,11 @@ static bool insert_row(struct db *db, struct row *row, int64_t seq, int64_t vers
     if (!db_run(s))
         return false;
     for (int i = 0; i < row->size && i < row->mapping->columns; i++)
-        if (row->cells[i].more && !insert_many(db, row, i, seq))
+        if (row->cells[i].more && !insert_many(db, row, row->cells, i, seq))
+            return false;
+    int at = 0;
+    for (struct nested_row *one = row->nested; one; one = one->next)
+        if (!insert_nested(db, row, one, seq, at++))
             return false;
     if (!source_pack(db, row->index, source, &source))
         return false;

@@ -264,7 +264,7 @@ void hit_print_value(const struct value *v, enum field_type type, const char *fo
         text_adds(to, v->i ? "true" : "false");
     } else if (type == FIELD_DATE) {
         text_adds(to, "\"");
-        date_print(v->i, format, to);
+        date_print(v->i, format, NULL, to);
         text_adds(to, "\"");
     } else if (v->kind == VALUE_INT) {
         text_addf(to, "%lld", (long long)v->i);

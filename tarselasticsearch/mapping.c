@@ -170,8 +170,6 @@ struct field *mapping_add(struct mapping *m, struct field *parent, struct tars_s
                         .ignore_above = -1};
     f->name = xstrndup(name.at, name.len);
     f->path = parent->path[0] ? xasprintf("%s.%s", parent->path, f->name) : xstrdup(f->name);
-    if (type == FIELD_DATE)
-        f->formats = DATE_DEFAULT;
     if (has_column(f))
         f->column = m->columns++;
     parent->children = xrealloc(parent->children,
@@ -226,17 +224,22 @@ static bool unknown_parameter(const struct field *f, struct tars_str name, struc
                        TARS_STR_ARG(name), f->name, field_type_name(f->type));
 }
 
-static bool read_format(struct field *f, const struct json *value, struct failure *failure)
+static bool read_format(struct field *f, bool fresh, const struct json *value,
+                        struct failure *failure)
 {
-    unsigned formats = value->type == JSON_STRING ? date_formats(value->text) : 0;
-    if (!formats)
+    if (value->type != JSON_STRING || !date_format_known(value->text))
         return failure_set(failure, 400, BAD,
                            "Failed to parse mapping: Error parsing [format] on field [%s]: the "
                            "format is not known to this store",
                            f->name);
+    if (!fresh && !tars_str_is(value->text,
+                               f->format ? f->format : "strict_date_optional_time||epoch_millis"))
+        return failure_set(failure, 400, "illegal_argument_exception",
+                           "Mapper for [%s] conflicts with existing mapper:\n\tCannot update "
+                           "parameter [format]",
+                           f->path);
     free(f->format);
     f->format = xstrndup(value->text.at, value->text.len);
-    f->formats = formats;
     return true;
 }
 
@@ -307,6 +310,8 @@ static bool is_usual(const struct field *f, const struct json *p)
     if (f->type == FIELD_KEYWORD)
         return (tars_str_is(p->name, "norms") || tars_str_is(p->name, "eager_global_ordinals")) &&
                (p->type == JSON_TRUE || p->type == JSON_FALSE);
+    if (f->type == FIELD_DATE && tars_str_is(p->name, "locale"))
+        return json_is_str(p, "") || json_is_str(p, "en");
     return (tars_str_is(p->name, "coerce") && p->type == JSON_TRUE) ||
            (tars_str_is(p->name, "ignore_malformed") && p->type == JSON_FALSE);
 }
@@ -323,8 +328,8 @@ static bool read_object_parameter(struct mapping *m, struct field *f, const stru
     return unknown_parameter(f, p->name, failure);
 }
 
-static bool read_parameter(struct mapping *m, struct field *f, const struct json *p, int depth,
-                           struct failure *failure)
+static bool read_parameter(struct mapping *m, struct field *f, bool fresh, const struct json *p,
+                           int depth, struct failure *failure)
 {
     if (tars_str_is(p->name, "type"))
         return true;
@@ -348,7 +353,7 @@ static bool read_parameter(struct mapping *m, struct field *f, const struct json
                    "Failed to parse mapping: [ignore_above] must be a positive number on [%s]",
                    f->name);
     if (f->type == FIELD_DATE && tars_str_is(p->name, "format"))
-        return read_format(f, p, failure);
+        return read_format(f, fresh, p, failure);
     if (tars_str_is(p->name, "meta") && p->type == JSON_OBJECT)
         return keep_option(&f->options, p);
     return is_usual(f, p) ? keep_option(&f->options, p) : unknown_parameter(f, p->name, failure);
@@ -384,9 +389,9 @@ static bool read_type(const struct json *json, enum field_type *type, bool *nest
                        TARS_STR_ARG(t->text), TARS_STR_ARG(name));
 }
 
-static bool same_definition(const struct field *f, bool index, bool doc_values, unsigned formats)
+static bool same_definition(const struct field *f, bool index, bool doc_values)
 {
-    return f->index == index && f->doc_values == doc_values && f->formats == formats;
+    return f->index == index && f->doc_values == doc_values;
 }
 
 static bool merge_field(struct mapping *m, struct field *parent, const struct json *json, int depth,
@@ -432,11 +437,10 @@ static bool merge_field(struct mapping *m, struct field *parent, const struct js
     bool index = f->index, doc_values = f->doc_values;
     free(f->options);
     f->options = NULL;
-    unsigned formats = f->formats;
     for (const struct json *p = json->child; p; p = p->next)
-        if (!read_parameter(m, f, p, depth, failure))
+        if (!read_parameter(m, f, fresh, p, depth, failure))
             return false;
-    if (!fresh && !same_definition(f, index, doc_values, formats))
+    if (!fresh && !same_definition(f, index, doc_values))
         return failure_set(
             failure, 400, "illegal_argument_exception",
             "Mapper for [%s] conflicts with existing mapper: its parameters cannot be changed",

@@ -34,17 +34,16 @@ struct field {
     enum field_type type;
     enum dynamic dynamic;
     bool enabled, index, doc_values;
-    bool nested;          /* an object whose members are rows of their own */
-    bool inside;          /* lies below a nested one */
-    bool many;            /* some document has several values: those lie in the side table */
-    bool indexed;         /* the column has an index, or is known to need none */
-    int column;           /* -1: none */
-    int64_t ignore_above; /* characters, -1: no limit */
-    char *format;         /* of a date, as given, or NULL */
-    char *normalizer;     /* of a keyword in small letters: its name, or NULL */
-    char *target;         /* of an alias */
-    char *options;        /* parameters that are only shown: JSON members, or NULL */
-    unsigned formats;
+    bool nested;             /* an object whose members are rows of their own */
+    bool inside;             /* lies below a nested one */
+    bool many;               /* some document has several values: those lie in the side table */
+    bool indexed;            /* the column has an index, or is known to need none */
+    int column;              /* -1: none */
+    int64_t ignore_above;    /* characters, -1: no limit */
+    char *format;            /* of a date, as given, or NULL: see date.h */
+    char *normalizer;        /* of a keyword in small letters: its name, or NULL */
+    char *target;            /* of an alias */
+    char *options;           /* parameters that are only shown: JSON members, or NULL */
     struct field **children; /* sorted by name */
     size_t child_count;
 };

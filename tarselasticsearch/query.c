@@ -193,6 +193,49 @@ static bool compile_bool(struct compiler *c, const struct json *json)
     return true;
 }
 
+/* The rows of the nested field that the query finds stand for their documents. */
+static bool compile_nested(struct compiler *c, const struct json *json)
+{
+    static const char *const known[] = {"path",  "query", "score_mode", "ignore_unmapped",
+                                        "boost", "_name"};
+    const struct json *path = json_get(json, "path"), *query = json_get(json, "query");
+    const struct field *outer = c->scope;
+    bool lenient;
+    for (const struct json *p = json->child; p; p = p->next) {
+        size_t i = 0;
+        while (i < sizeof known / sizeof *known && !tars_str_is(p->name, known[i]))
+            i++;
+        if (i == sizeof known / sizeof *known)
+            return compile_refuse(c, "[nested] query does not support [%" TARS_STR_FMT "]",
+                                  TARS_STR_ARG(p->name));
+    }
+    if (!path || path->type != JSON_STRING)
+        return failure_set(c->q->failure, 400, "illegal_argument_exception",
+                           "[nested] requires 'path' field");
+    if (!query)
+        return failure_set(c->q->failure, 400, "illegal_argument_exception",
+                           "[nested] requires 'query' field");
+    if (!compile_flag(c, json, "ignore_unmapped", &lenient))
+        return false;
+    const struct field *f = mapping_find(c->index->mapping, path->text);
+    if (!f || !f->nested)
+        return lenient
+                   ? compile_nothing(c)
+                   : compile_refuse_shard(
+                         c, "[nested] failed to find nested object under path [%" TARS_STR_FMT "]",
+                         TARS_STR_ARG(path->text));
+    const struct field *up = mapping_nested(c->index->mapping, f->path);
+    if (outer && up != outer)
+        return compile_nothing(c);
+    text_addf(&c->q->sql, "d.seq IN (SELECT %s FROM n%lld d WHERE d.path=%d AND (",
+              up == outer ? "d.up" : "(-1-d.seq)/16384", (long long)c->index->id, f->column);
+    c->scope = f;
+    bool ok = compile_query(c, query);
+    c->scope = outer;
+    text_adds(&c->q->sql, "))");
+    return ok;
+}
+
 static const struct {
     const char *name;
     bool (*compile)(struct compiler *, const struct json *);
@@ -209,6 +252,7 @@ static const struct {
     {"match_none", compile_match_none},
     {"constant_score", compile_constant_score},
     {"match", compile_match},
+    {"nested", compile_nested},
     {"regexp", compile_regexp},
     {"match_phrase", compile_match_phrase},
     {"match_phrase_prefix", compile_match_phrase_prefix},
@@ -247,7 +291,13 @@ bool compile_query(struct compiler *c, const struct json *json)
 
 bool query_where(struct query *q, const struct index *index, const struct json *json)
 {
-    struct compiler c = {.q = q, .index = index};
+    return query_where_in(q, index, NULL, json);
+}
+
+bool query_where_in(struct query *q, const struct index *index, const struct field *scope,
+                    const struct json *json)
+{
+    struct compiler c = {.q = q, .index = index, .scope = scope};
     if (json)
         return compile_query(&c, json);
     text_adds(&q->sql, "1");

@@ -27,6 +27,9 @@ void query_bind(const struct query *q, sqlite3_stmt *statement);
 
 /* Appends the condition of `json` (NULL: everything). */
 bool query_where(struct query *q, const struct index *index, const struct json *json);
+/* The same over the rows of a nested field (NULL: documents). */
+bool query_where_in(struct query *q, const struct index *index, const struct field *scope,
+                    const struct json *json);
 /* Appends an expression for the score: how many scoring clauses match. */
 bool query_score(struct query *q, const struct index *index, const struct json *json);
 /* After a statement on `index` is through: wishes for an index when it had to look at many rows. */

@@ -13,6 +13,18 @@
 
 static bool escape(struct compiler *c, struct tars_str text, struct tars_str *pattern);
 
+/* Whether a word stands in a list with blanks between. */
+static bool listed(const char *list, struct tars_str name)
+{
+    while (list && *list) {
+        size_t len = strcspn(list, " ");
+        if (tars_str_equal(tars_str_n(list, len), name))
+            return true;
+        list += len + (list[len] == ' ');
+    }
+    return false;
+}
+
 /* ---- conditions on one field
  * ------------------------------------------------------------------------ */
 
@@ -75,11 +87,19 @@ const struct field *compile_field(struct compiler *c, struct tars_str path, bool
     return *refused ? NULL : f;
 }
 
+static bool bad_value(struct compiler *c, const struct field *f, const char *why)
+{
+    compile_refuse_shard(c, "%s", why);
+    if (f->type == FIELD_DATE)
+        c->q->failure->type = "parse_exception";
+    return false;
+}
+
 static bool to_value(struct compiler *c, const struct field *f, const struct json *json, bool up,
                      struct value *v)
 {
     char why[128];
-    return value_query(f, json, up, c->q->arena, v, why) || compile_refuse_shard(c, "%s", why);
+    return value_query(f, json, up, c->q->arena, v, why) || bad_value(c, f, why);
 }
 
 bool compile_equal(struct compiler *c, const struct field *f, const struct json *json)
@@ -114,6 +134,8 @@ bool compile_word(struct compiler *c, const struct field *f, struct tars_str wor
 
 static bool id_in(struct compiler *c, const struct json *values)
 {
+    if (c->scope)
+        return compile_nothing(c);
     text_adds(&c->q->sql, "d.id IN (");
     for (const struct json *v = values->child; v; v = v->next) {
         if (v->type != JSON_STRING && v->type != JSON_NUMBER)
@@ -128,18 +150,6 @@ static bool id_in(struct compiler *c, const struct json *values)
 
 /* ---- the queries
  * -------------------------------------------------------------------------------------- */
-
-/* Whether a word stands in a list with blanks between. */
-static bool listed(const char *list, struct tars_str name)
-{
-    while (list && *list) {
-        size_t len = strcspn(list, " ");
-        if (tars_str_equal(tars_str_n(list, len), name))
-            return true;
-        list += len + (list[len] == ' ');
-    }
-    return false;
-}
 
 bool compile_field_value(struct compiler *c, const struct json *json, const char *query,
                          const char *key, const char *known, const struct json **value)
@@ -272,35 +282,34 @@ bool compile_terms(struct compiler *c, const struct json *json)
                : values_in(c, f, values);
 }
 
-/* "time_zone" and "format", which only dates have. */
+/* "time_zone" and "format", which only dates have. zone_free afterwards. */
 static bool read_range_options(struct compiler *c, const struct json *json, struct field *date,
-                               int64_t *zone_ms)
+                               struct zone **to)
 {
     const struct json *zone = json_get(json, "time_zone"), *format = json_get(json, "format");
-    if (zone && (zone->type != JSON_STRING || !date_zone(zone->text, zone_ms)))
+    if (format && (format->type != JSON_STRING || !date_format_known(format->text) ||
+                   !(date->format = (char *)tars_arena_copy(c->q->arena, format->text).at)))
         return failure_set(c->q->failure, 400, "illegal_argument_exception",
-                           "[range] time_zone: this store knows UTC and offsets such as "
-                           "\"+08:00\", not [%" TARS_STR_FMT "]",
-                           TARS_STR_ARG(zone->text));
-    if (!format)
-        return true;
-    date->formats = format->type == JSON_STRING ? date_formats(format->text) : 0;
-    return date->formats ||
+                           "Invalid format: [%" TARS_STR_FMT "]: not known to this store",
+                           TARS_STR_ARG(format->text));
+    *to = zone && zone->type == JSON_STRING ? zone_open(zone->text) : NULL;
+    return !zone || *to ||
            failure_set(c->q->failure, 400, "illegal_argument_exception",
-                       "Invalid format: [%" TARS_STR_FMT "]: not known to this store",
-                       TARS_STR_ARG(format->text));
+                       "[range] time_zone: [%" TARS_STR_FMT "] is no time zone",
+                       TARS_STR_ARG(zone->text));
 }
 
 static bool range_value(struct compiler *c, const struct field *f, const struct json *json, bool up,
-                        int64_t zone_ms, struct value *v)
+                        const struct zone *zone, struct value *v)
 {
     char why[128];
     if (f->type != FIELD_DATE)
         return to_value(c, f, json, up, v);
-    return value_date(f, json, up, zone_ms, v, why) || compile_refuse_shard(c, "%s", why);
+    return value_date(f, json, up, zone, v, why) || bad_value(c, f, why);
 }
 
-bool compile_range(struct compiler *c, const struct json *json)
+static bool read_bounds(struct compiler *c, const struct json *json, const struct field *f,
+                        const struct zone *zone, struct condition *cond, struct value v[2])
 {
     static const struct {
         const char *name, *operation;
@@ -309,26 +318,12 @@ bool compile_range(struct compiler *c, const struct json *json)
                   {"gt", ">", true, true},
                   {"lte", "<=", false, true},
                   {"lt", "<", false, false}};
-    struct value v[2];
-    struct condition cond = {v, 0, {NULL, NULL}, false, NULL, NULL};
-    bool refused, seen[2] = {false, false};
-    if (json->type != JSON_OBJECT || json->count != 1 || json->child->type != JSON_OBJECT)
-        return compile_refuse(
-            c, "[range] query malformed, exactly one field with an object of bounds was expected");
-    const struct field *f = compile_field(c, json->child->name, &refused);
-    if (f && f->type == FIELD_TEXT)
-        return compile_refuse_shard(
-            c, "[range] on field [%s] of type [text] is not known to this store", f->path);
-    struct field date = f ? *f : (struct field){0};
-    int64_t zone_ms = 0;
-    if (!read_range_options(c, json->child, &date, &zone_ms))
-        return false;
-    for (const struct json *p = json->child->child; p; p = p->next) {
+    bool seen[2] = {false, false};
+    for (const struct json *p = json->child; p; p = p->next) {
         size_t i = 0;
         while (i < 4 && !tars_str_is(p->name, bounds[i].name))
             i++;
-        if (i == 4 && (tars_str_is(p->name, "boost") || tars_str_is(p->name, "time_zone") ||
-                       tars_str_is(p->name, "format")))
+        if (i == 4 && listed("boost time_zone format _name", p->name))
             continue;
         if (i == 4)
             return compile_refuse(c, "[range] query does not support [%" TARS_STR_FMT "]",
@@ -339,22 +334,43 @@ bool compile_range(struct compiler *c, const struct json *json)
             return compile_refuse(c, "[range] query: two %s bounds",
                                   bounds[i].low ? "lower" : "upper");
         seen[bounds[i].low] = true;
-        if (f && !range_value(c, &date, p, bounds[i].up, zone_ms, &v[cond.count]))
+        if (f && !range_value(c, f, p, bounds[i].up, zone, &v[cond->count]))
             return false;
-        cond.operations[cond.count++] = bounds[i].operation;
+        cond->operations[cond->count++] = bounds[i].operation;
     }
+    return true;
+}
+
+bool compile_range(struct compiler *c, const struct json *json)
+{
+    static const struct value none = {0};
+    struct value v[2];
+    struct condition cond = {v, 0, {NULL, NULL}, false, NULL, NULL};
+    struct zone *zone = NULL;
+    bool refused;
+    if (json->type != JSON_OBJECT || json->count != 1 || json->child->type != JSON_OBJECT)
+        return compile_refuse(
+            c, "[range] query malformed, exactly one field with an object of bounds was expected");
+    const struct field *f = compile_field(c, json->child->name, &refused);
+    if (f && f->type == FIELD_TEXT)
+        return compile_refuse_shard(
+            c, "[range] on field [%s] of type [text] is not known to this store", f->path);
+    struct field date = f ? *f : (struct field){0};
+    bool ok = read_range_options(c, json->child, &date, &zone) &&
+              read_bounds(c, json->child, f ? &date : NULL, zone, &cond, v);
+    zone_free(zone);
+    if (!ok)
+        return false;
     if (!f)
         return !refused && compile_nothing(c);
-    if (cond.count)
-        return compile_condition(c, f, &cond);
-    static const struct value none = {0};
-    cond = (struct condition){&none, 1, {" IS NOT ", NULL}, false, NULL, NULL};
+    if (!cond.count)
+        cond = (struct condition){&none, 1, {" IS NOT ", NULL}, false, NULL, NULL};
     return compile_condition(c, f, &cond);
 }
 
 static void add_exists(struct compiler *c, const struct field *f)
 {
-    if (f->column >= 0) {
+    if (f->column >= 0 && f->type != FIELD_OBJECT) {
         text_addf(&c->q->sql, " OR d.f%d IS NOT NULL", f->column);
         if (f->many)
             text_addf(&c->q->sql, " OR d.seq IN (SELECT seq FROM m%lld WHERE field=%d)",
@@ -371,7 +387,9 @@ bool compile_exists(struct compiler *c, const struct json *json)
     if (!name || name->type != JSON_STRING || json->count != 1U + (json_get(json, "boost") != NULL))
         return compile_refuse(c, "[exists] must be provided with a [field] and nothing else");
     const struct field *f = mapping_search(c->index->mapping, name->text);
-    if (f && mapping_nested(c->index->mapping, f->path) != c->scope)
+    if (f && f != c->scope && mapping_nested(c->index->mapping, f->path) != c->scope)
+        f = NULL;
+    if (f && f->nested && f != c->scope)
         f = NULL;
     text_adds(&c->q->sql, "(0");
     if (f)

@@ -51,6 +51,18 @@ static bool read_calendar(struct aggs *all, struct rounding *r, const struct jso
                       TARS_STR_ARG(p->text));
 }
 
+static bool read_zone(struct aggs *all, struct rounding *r, const struct json *p)
+{
+    struct zone *zone = p->type == JSON_STRING ? zone_open(p->text) : NULL;
+    if (!zone)
+        return agg_refuse(all, "x_content_parse_exception",
+                          "[date_histogram] failed to parse field [time_zone]: [%" TARS_STR_FMT
+                          "] is no time zone",
+                          TARS_STR_ARG(p->text));
+    r->zone = zone;
+    return aggs_own(all, zone, zone_free);
+}
+
 bool rounding_option(struct aggs *all, struct rounding *r, const struct json *p, bool *taken)
 {
     *taken = true;
@@ -78,11 +90,7 @@ bool rounding_option(struct aggs *all, struct rounding *r, const struct json *p,
                agg_refuse(all, "illegal_argument_exception",
                           "[offset] must be a time such as \"+6h\"");
     if (r->dates && tars_str_is(p->name, "time_zone"))
-        return (p->type == JSON_STRING && date_zone(p->text, &r->zone_ms)) ||
-               agg_refuse(all, "illegal_argument_exception",
-                          "[time_zone]: this store knows UTC and offsets such as \"+08:00\", not "
-                          "[%" TARS_STR_FMT "]",
-                          TARS_STR_ARG(p->text));
+        return read_zone(all, r, p);
     *taken = false;
     return true;
 }
@@ -96,12 +104,20 @@ bool rounding_check(struct aggs *all, const struct rounding *r)
                       "[interval] must be >0 for histogram aggregation");
 }
 
+/* Clocks may be put back inside a step: of two instants that show its beginning the later one
+ * counts, unless it lies behind `v`. */
 static double step_of(const struct rounding *r, double v, int units)
 {
     if (r->dates && r->unit != DATE_FIXED)
-        return (double)date_floor((int64_t)v, r->unit, units, r->zone_ms);
-    double zone = (double)r->zone_ms;
-    return (floor((v + zone) / r->step) + units) * r->step - zone;
+        return (double)date_floor((int64_t)v, r->unit, units, r->zone);
+    int64_t offset = zone_offset(r->zone, (int64_t)v);
+    double local = (floor((v + (double)offset) / r->step) + units) * r->step;
+    if (!r->zone)
+        return local;
+    double same = local - (double)offset;
+    if (zone_offset(r->zone, (int64_t)same) == offset)
+        return same;
+    return (double)zone_to_utc(r->zone, (int64_t)local);
 }
 
 double rounding_floor(const struct rounding *r, double v)

@@ -10,7 +10,7 @@ struct rounding {
     bool dates;
     enum date_unit unit; /* DATE_FIXED: by `step` */
     double step, offset; /* of dates in ms */
-    int64_t zone_ms;
+    const struct zone *zone;
 };
 
 /* Takes interval, fixed_interval, calendar_interval, time_zone and offset. */

@@ -188,6 +188,10 @@ static bool find_field(struct request *r, const struct index *index, struct sort
 {
     char reason[300];
     *f = mapping_search(index->mapping, s->field);
+    if (*f && (*f)->inside)
+        return refuse_shard(r, index, "query_shard_exception",
+                            "it is mandatory to set the [nested] context on the nested sort "
+                            "field, which this store does not know");
     if (*f && ((*f)->type == FIELD_OBJECT || !(*f)->doc_values || (*f)->type == FIELD_TEXT)) {
         snprintf(
             reason, sizeof reason,
@@ -259,7 +263,8 @@ static bool add_branch(struct request *r, struct query *q, size_t at)
 static bool after_value(struct request *r, const struct sort *s, const struct json *json,
                         struct value *v)
 {
-    struct field f = {.type = s->mapped ? s->type : FIELD_LONG, .formats = 7};
+    static char formats[] = "strict_date_optional_time||epoch_millis||epoch_second";
+    struct field f = {.type = s->mapped ? s->type : FIELD_LONG, .format = formats};
     char why[128];
     *v = (struct value){0};
     if (s->kind == SORT_SCORE || s->kind == SORT_DOC)

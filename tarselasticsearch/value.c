@@ -106,9 +106,9 @@ static bool index_date(const struct field *f, const struct json *json, bool up, 
     double d;
     v->kind = VALUE_INT;
     if (json->type == JSON_STRING || json->type == JSON_NUMBER) {
-        if (date_parse(json->text, f->formats, up, &v->i))
+        if (date_parse(json->text, f->format, up, NULL, &v->i))
             return true;
-        if (json->type == JSON_NUMBER && (f->formats & DATE_EPOCH_MILLIS) &&
+        if (json->type == JSON_NUMBER && (!f->format || strstr(f->format, "epoch_millis")) &&
             read_double(json, &d) && fabs(d) < 9e15) {
             v->i = (int64_t)d;
             return true;
@@ -291,12 +291,12 @@ static bool query_integer(const struct json *json, struct value *v, char why[128
     return read_double(json, &v->r) || bad(why, json);
 }
 
-bool value_date(const struct field *f, const struct json *json, bool up, int64_t zone_ms,
+bool value_date(const struct field *f, const struct json *json, bool up, const struct zone *zone,
                 struct value *v, char why[128])
 {
     *v = (struct value){.kind = VALUE_INT};
     return ((json->type == JSON_STRING || json->type == JSON_NUMBER) &&
-            date_math(json->text, f->formats, up, zone_ms, clock_wall_ms(), &v->i)) ||
+            date_math(json->text, f->format, up, zone, clock_wall_ms(), &v->i)) ||
            index_date(f, json, up, v, why);
 }
 
@@ -327,7 +327,7 @@ bool value_query(const struct field *f, const struct json *json, bool up, struct
                  json->text.at ? json->text.at : "");
         return false;
     case FIELD_DATE:
-        return value_date(f, json, up, 0, v, why);
+        return value_date(f, json, up, NULL, v, why);
     case FIELD_DOUBLE:
     case FIELD_FLOAT:
         return index_real(f, json, v, why);

@@ -4,6 +4,7 @@
 #define STORE_VALUE_H
 
 #include "mapping.h"
+#include "zone.h"
 
 #include <sqlite3.h>
 
@@ -32,8 +33,8 @@ void value_print_ip(struct tars_str hex, struct text *to);
  * fields a fraction or a number out of range stays VALUE_REAL, which compares as it should. */
 bool value_query(const struct field *f, const struct json *json, bool up, struct tars_arena *arena,
                  struct value *v, char why[128]);
-/* A date as queries write it, with date maths, in a zone that is `zone_ms` ahead of UTC. */
-bool value_date(const struct field *f, const struct json *json, bool up, int64_t zone_ms,
+/* A date as queries write it, with date maths, in a zone. */
+bool value_date(const struct field *f, const struct json *json, bool up, const struct zone *zone,
                 struct value *v, char why[128]);
 
 void value_bind(sqlite3_stmt *statement, int at, const struct value *v);

@@ -224,7 +224,7 @@ def write_back(path, recorded):
         while lines[at].rstrip() != "->":
             at += 1
         end = at + 1
-        while end < len(lines) and lines[end] and not re.match(r"(== |#|(GET|PUT|POST|DELETE|HEAD|PATCH) /)", lines[end]):
+        while end < len(lines) and lines[end] and not re.match(r"(== |:: |#|(GET|PUT|POST|DELETE|HEAD|PATCH) /)", lines[end]):
             end += 1
         lines[at:end] = new
     path.write_text("\n".join(lines) + "\n")
