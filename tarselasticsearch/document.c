@@ -593,6 +593,16 @@ static bool check_expected(const struct doc_write *w, const struct index *index,
                     TARS_STR_ARG(id), (long long)old->version);
         return conflict(index, failure);
     }
+    if (w->external && old->found &&
+        (w->or_equal ? w->version < old->version : w->version <= old->version)) {
+        failure_set(failure, 409, type,
+                    "[%" TARS_STR_FMT
+                    "]: version conflict, current version [%lld] is higher%s the one provided "
+                    "[%lld]",
+                    TARS_STR_ARG(id), (long long)old->version,
+                    w->or_equal ? " than" : " or equal to", (long long)w->version);
+        return conflict(index, failure);
+    }
     if (w->if_seq_no < 0)
         return true;
     if (!old->found) {
@@ -652,6 +662,11 @@ static int64_t take_seq(struct job *job)
     return job->index->next_seq++;
 }
 
+static int64_t next_version(const struct job *job, const struct doc *old)
+{
+    return job->write->external ? job->write->version : old->found ? old->version + 1 : 1;
+}
+
 /* Writes `source` over what stands there. */
 static bool put(struct job *job, const struct json *json, struct tars_str source,
                 const struct doc *old)
@@ -673,7 +688,7 @@ static bool put(struct job *job, const struct json *json, struct tars_str source
         return broken(job);
     if (old->found && !remove_row(job->db, job->index, old->seq_no))
         return broken(job);
-    int64_t seq = take_seq(job), version = old->found ? old->version + 1 : 1;
+    int64_t seq = take_seq(job), version = next_version(job, old);
     if (!insert_row(job->db, &row, seq, version, source))
         return broken(job);
     done(job, old->found ? "updated" : "created", old->found ? 200 : 201, version, seq);
@@ -739,7 +754,7 @@ static bool read_update(const struct json *body, struct update *u, struct failur
             u->doc_as_upsert = json_as_bool(p, &ok);
         else if (tars_str_is(p->name, "detect_noop"))
             u->detect_noop = json_as_bool(p, &ok);
-        else
+        else if (!tars_str_is(p->name, "_source")) /* for the answer: see documents.c */
             ok = false;
         if (!ok)
             return failure_set(failure, 400, "x_content_parse_exception",
@@ -795,8 +810,8 @@ static bool write_delete(struct job *job, const struct doc *old)
     int64_t seq = take_seq(job);
     if (old->found && !remove_row(job->db, job->index, old->seq_no))
         return broken(job);
-    done(job, old->found ? "deleted" : "not_found", old->found ? 200 : 404,
-         old->found ? old->version + 1 : 1, seq);
+    done(job, old->found ? "deleted" : "not_found", old->found ? 200 : 404, next_version(job, old),
+         seq);
     return true;
 }
 

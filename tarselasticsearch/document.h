@@ -17,6 +17,8 @@ struct doc_write {
     struct tars_str body;               /* the document, or the update's body */
     int64_t if_seq_no, if_primary_term; /* -1, 0: not asked */
     bool require_alias;
+    int64_t version; /* of an external system, with `external`; stored when it is the higher one */
+    bool external, or_equal;
 };
 
 struct doc_result {

@@ -32,6 +32,24 @@ static bool refreshes(const struct request *r, bool *forced, struct failure *f)
                        "Unknown value for refresh: [%" TARS_STR_FMT "].", TARS_STR_ARG(refresh));
 }
 
+/* What the parameters say of the source. */
+static bool url_source(const struct request *r, struct tars_arena *arena, struct source_filter *s,
+                       struct failure *f)
+{
+    struct tars_str all = request_param(r, "_source"),
+                    includes = request_param(r, "_source_includes"),
+                    excludes = request_param(r, "_source_excludes");
+    *s = (struct source_filter){.none = tars_str_is(all, "false")};
+    if (all.at && !s->none && !tars_str_is(all, "true") && !includes.at)
+        includes = all;
+    if (includes.at && !(s->includes = source_filter_list(includes, arena)))
+        return failure_set(f, 429, "circuit_breaking_exception", "the request is too large");
+    if (excludes.at && !(s->excludes = source_filter_list(excludes, arena)))
+        return failure_set(f, 429, "circuit_breaking_exception", "the request is too large");
+    s->none = s->none && !includes.at && !excludes.at;
+    return true;
+}
+
 static bool check_cas(const struct doc_write *w, struct failure *f)
 {
     bool seq = w->if_seq_no >= 0, term = w->if_primary_term > 0;
@@ -47,6 +65,60 @@ static bool check_cas(const struct doc_write *w, struct failure *f)
     return true;
 }
 
+/* "version" goes with "version_type": only numbers of an external system can be given. */
+static bool read_version(struct doc_write *w, struct tars_str version, struct tars_str type,
+                         struct failure *f)
+{
+    struct json number = {.type = JSON_STRING, .text = version};
+    w->or_equal = tars_str_is(type, "external_gte");
+    w->external = w->or_equal || tars_str_is(type, "external");
+    if (type.at && !w->external && !tars_str_is(type, "internal"))
+        return failure_set(f, 400, "illegal_argument_exception",
+                           "No version type match [%" TARS_STR_FMT "]", TARS_STR_ARG(type));
+    if (version.at && (!json_as_int(&number, &w->version) || w->version < 0))
+        return failure_set(f, 400, "action_request_validation_exception",
+                           "Validation Failed: 1: illegal version value [%" TARS_STR_FMT
+                           "] for version type [%s];",
+                           TARS_STR_ARG(version), w->external ? "EXTERNAL" : "INTERNAL");
+    if (version.at && !w->external)
+        return failure_set(f, 400, "action_request_validation_exception",
+                           "Validation Failed: 1: internal versioning can not be used for "
+                           "optimistic concurrency control. Please use `if_seq_no` and "
+                           "`if_primary_term` instead;");
+    if (w->external && (!version.at || w->action == DOC_CREATE))
+        return failure_set(
+            f, 400, "action_request_validation_exception", "Validation Failed: 1: %s;",
+            version.at ? "create operations only support internal versioning. use index "
+                         "instead"
+                       : "illegal version value [-3] for version type [EXTERNAL]");
+    return true;
+}
+
+/* What "_source" of an update asks for: the document as it is now. */
+static void print_updated(struct store_context *c, const struct request *r,
+                          const struct doc_result *result)
+{
+    struct source_filter source;
+    struct failure ignored = {0};
+    struct text *to = &((struct request *)r)->answer;
+    struct doc doc;
+    struct index *index = catalog_index(c->catalog, tars_str(result->index));
+    bool asked = request_param(r, "_source").at || request_param(r, "_source_includes").at ||
+                 request_param(r, "_source_excludes").at;
+    struct tars_error error;
+    const struct json *wish = json_get(json_parse(r->body, c->arena, &error), "_source");
+    bool read = asked ? url_source(r, c->arena, &source, &ignored)
+                      : wish && source_filter_read(&source, wish, c->arena, &ignored);
+    if (!read || !index || source.none ||
+        !doc_read(c->db, index, tars_str(result->id), c->arena, &doc) || !doc.found)
+        return;
+    text_addf(to, ",\"get\":{\"_seq_no\":%lld,\"_primary_term\":%lld,\"found\":true,\"_source\":",
+              (long long)doc.seq_no, (long long)doc.term);
+    if (source_filter_whole(&source) || !source_filter_print(&source, doc.source, c->arena, to))
+        text_add(to, doc.source.at, doc.source.len);
+    text_adds(to, "}");
+}
+
 static void run_write(struct store_context *c, struct request *r, enum doc_action action)
 {
     struct doc_write w = {.action = action, .index = r->index, .id = r->id, .body = r->body};
@@ -57,6 +129,7 @@ static void run_write(struct store_context *c, struct request *r, enum doc_actio
         !request_int(r, "if_primary_term", 0, &w.if_primary_term, &f) ||
         !request_flag(r, "require_alias", false, &w.require_alias, &f) ||
         !refreshes(r, &forced, &f) || !check_cas(&w, &f) ||
+        !read_version(&w, request_param(r, "version"), request_param(r, "version_type"), &f) ||
         (action != DOC_DELETE && r->body.len == 0 &&
          !failure_set(&f, 400, "parse_exception", "request body is required"))) {
         request_fail(r, &f);
@@ -70,6 +143,8 @@ static void run_write(struct store_context *c, struct request *r, enum doc_actio
     r->status = result.status;
     text_adds(&r->answer, "{");
     doc_print_result(&result, forced, &r->answer);
+    if (action == DOC_UPDATE)
+        print_updated(c, r, &result);
     text_adds(&r->answer, "}");
 }
 
@@ -138,24 +213,6 @@ static struct index *read_index(struct catalog *catalog, struct tars_str name, s
                     TARS_STR_ARG(name));
     index_list_free(&list);
     return index;
-}
-
-/* What the parameters say of the source. */
-static bool url_source(const struct request *r, struct tars_arena *arena, struct source_filter *s,
-                       struct failure *f)
-{
-    struct tars_str all = request_param(r, "_source"),
-                    includes = request_param(r, "_source_includes"),
-                    excludes = request_param(r, "_source_excludes");
-    *s = (struct source_filter){.none = tars_str_is(all, "false")};
-    if (all.at && !s->none && !tars_str_is(all, "true") && !includes.at)
-        includes = all;
-    if (includes.at && !(s->includes = source_filter_list(includes, arena)))
-        return failure_set(f, 429, "circuit_breaking_exception", "the request is too large");
-    if (excludes.at && !(s->excludes = source_filter_list(excludes, arena)))
-        return failure_set(f, 429, "circuit_breaking_exception", "the request is too large");
-    s->none = s->none && !includes.at && !excludes.at;
-    return true;
 }
 
 static void print_doc(const struct index *index, struct tars_str id, const struct doc *doc,
@@ -318,7 +375,7 @@ void rest_mget(struct store_context *c, struct request *r)
  */
 
 static bool read_action_param(struct doc_write *w, const struct json *p, int line,
-                              struct failure *f)
+                              struct tars_str *version, struct tars_str *type, struct failure *f)
 {
     bool ok = true;
     if (tars_str_is(p->name, "_index"))
@@ -331,6 +388,10 @@ static bool read_action_param(struct doc_write *w, const struct json *p, int lin
         ok = json_as_int(p, &w->if_primary_term);
     else if (tars_str_is(p->name, "require_alias"))
         w->require_alias = json_as_bool(p, &ok);
+    else if (tars_str_is(p->name, "version") && p->type == JSON_NUMBER)
+        *version = p->text;
+    else if (tars_str_is(p->name, "version_type") && p->type == JSON_STRING)
+        *type = p->text;
     else if (!tars_str_is(p->name, "retry_on_conflict"))
         ok = false;
     return ok || failure_set(
@@ -356,9 +417,12 @@ static bool read_action(struct doc_write *w, const struct json *json, int line, 
                            "[delete], [index] or [update] but found [%" TARS_STR_FMT "]",
                            line, TARS_STR_ARG(head->name));
     w->action = (enum doc_action)action;
+    struct tars_str version = {0}, type = {0};
     for (const struct json *p = head->child; p; p = p->next)
-        if (!read_action_param(w, p, line, f))
+        if (!read_action_param(w, p, line, &version, &type, f))
             return false;
+    if (!read_version(w, version, type, f))
+        return false;
     if (!w->index.len)
         return failure_set(f, 400, "action_request_validation_exception",
                            "Validation Failed: 1: index is missing;");

@@ -193,7 +193,7 @@ struct page *page_new(const struct index_list *indices, const struct hit_options
     p->options = *options;
     p->options.source.includes = keep(p, options->source.includes);
     p->options.source.excludes = keep(p, options->source.excludes);
-    p->options.docvalues = p->options.fields = NULL;
+    p->options.docvalues = p->options.fields = p->options.collapse = NULL;
     p->at = xcalloc(indices->len + 1, sizeof *p->at);
     p->indices = indices->len;
     bool ok = true;
@@ -202,6 +202,9 @@ struct page *page_new(const struct index_list *indices, const struct hit_options
         p->at[i].name = xstrdup(index->name);
         p->at[i].id = index->id;
         p->at[i].term = index->term;
+        if (options->collapse)
+            ok = ok && add_shown(&p->at[i], index, &index->mapping->root, options->collapse, false,
+                                 failure);
         ok = ok && add_list(&p->at[i], index, options->docvalues, false, failure) &&
              add_list(&p->at[i], index, options->fields, true, failure);
     }

@@ -28,6 +28,7 @@ struct hit_options {
     struct source_filter source;
     bool versions, seq_nos, scores;        /* scores: also where hits are sorted otherwise */
     const struct json *docvalues, *fields; /* arrays */
+    const struct json *collapse;           /* the name of the field, or NULL */
 };
 
 /* Takes one member of a search's body; `taken` says whether it was an option of hits. */

@@ -33,35 +33,6 @@ void rest_info(struct store_context *c, struct request *r)
         SPEAKS_AS, TARSC_VERSION);
 }
 
-/* One node that always has everything: any state that is waited for is there. */
-void rest_health(struct store_context *c, struct request *r)
-{
-    struct failure f = {0};
-    struct index_list list = {0};
-    catalog_read(c->catalog);
-    bool ok = resolve(c, r, true, &list, &f);
-    catalog_read_end(c->catalog);
-    if (!ok) {
-        /* Elasticsearch waits for an index that is not there, and then says so. */
-        r->status = 408;
-        text_adds(&r->answer, "{\"cluster_name\":\"tars\",\"status\":\"red\",\"timed_out\":true,"
-                              "\"number_of_nodes\":1}");
-        return;
-    }
-    r->status = 200;
-    text_addf(&r->answer,
-              "{\"cluster_name\":\"tars\",\"status\":\"green\",\"timed_out\":false,\"number_of_"
-              "nodes\":1,\"number_of_data_nodes\":1,"
-              "\"active_primary_shards\":%zu,\"active_shards\":%zu,\"relocating_shards\":0,"
-              "\"initializing_shards\":0,"
-              "\"unassigned_shards\":0,\"unassigned_primary_shards\":0,\"delayed_unassigned_"
-              "shards\":0,\"number_of_pending_tasks\":0,"
-              "\"number_of_in_flight_fetch\":0,\"task_max_waiting_in_queue_millis\":0,\"active_"
-              "shards_percent_as_number\":100.0}",
-              list.len, list.len);
-    index_list_free(&list);
-}
-
 /* ---- _cat/indices
  * ------------------------------------------------------------------------------------------ */
 

@@ -71,7 +71,7 @@ void request_acknowledge(struct request *r);
 
 typedef void route_run(struct store_context *context, struct request *request);
 
-route_run rest_info, rest_health, rest_cat_indices; /* indices.c */
+route_run rest_info, rest_cat_indices; /* indices.c */
 route_run rest_create_index, rest_delete_index, rest_get_index;
 route_run rest_get_mapping, rest_put_mapping, rest_get_settings, rest_put_settings;
 route_run rest_get_alias, rest_put_alias, rest_delete_alias, rest_aliases;
@@ -79,7 +79,8 @@ route_run rest_put_template, rest_get_template, rest_delete_template;
 route_run rest_get_doc, rest_get_source, rest_put_doc, rest_post_doc, rest_create_doc,
     rest_update_doc, rest_delete_doc, rest_bulk, rest_mget; /* documents.c */
 route_run rest_cat_count, rest_cat_aliases;                 /* cat.c */
-route_run rest_analyze;                                     /* analyze.c */
+route_run rest_analyze, rest_health, rest_field_caps;       /* in files of their names */
+route_run rest_delete_by_query, rest_update_by_query;       /* by_query.c */
 route_run rest_search, rest_msearch, rest_count, rest_scroll, rest_end_scroll,
     rest_refresh; /* searches.c */
 

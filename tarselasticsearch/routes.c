@@ -20,17 +20,23 @@
                 "preference search_type sort docvalue_fields track_scores timeout "                \
                 "ccs_minimize_roundtrips max_concurrent_shard_requests batched_reduce_size "       \
                 "pre_filter_shard_size allow_partial_search_results"
-#define COUNT_PARAMS      NAME_PARAMS " " QUERY_PARAMS " preference routing"
+#define COUNT_PARAMS NAME_PARAMS " " QUERY_PARAMS " preference routing"
+#define HEALTH_PARAMS                                                                              \
+    ADMIN_PARAMS " wait_for_status wait_for_no_relocating_shards wait_for_no_initializing_shards " \
+                 "wait_for_nodes wait_for_events level local"
+#define FIELD_CAPS_PARAMS NAME_PARAMS " fields include_unmapped"
+#define BY_QUERY_PARAMS                                                                            \
+    NAME_PARAMS " refresh conflicts wait_for_completion max_docs scroll_size scroll "              \
+                "requests_per_second slices timeout wait_for_active_shards preference routing "    \
+                "search_timeout request_cache"
 #define FORCEMERGE_PARAMS NAME_PARAMS " max_num_segments only_expunge_deletes flush"
 #define ADMIN_PARAMS      "timeout master_timeout wait_for_active_shards"
 
 /* Fixed words go before placeholders: the first row that fits is taken. */
 static const struct route routes[] = {
     {"GET", "", false, rest_info, ""},
-    {"GET", "_cluster/health", false, rest_health,
-     ADMIN_PARAMS " wait_for_status wait_for_no_relocating_shards wait_for_no_initializing_shards "
-                  "wait_for_nodes level"},
-    {"GET", "_cluster/health/{index}", false, rest_health, ADMIN_PARAMS " wait_for_status level"},
+    {"GET", "_cluster/health", false, rest_health, HEALTH_PARAMS},
+    {"GET", "_cluster/health/{index}", false, rest_health, HEALTH_PARAMS},
     {"GET", "_cat/indices", false, rest_cat_indices, "format h s v expand_wildcards"},
     {"GET", "_cat/indices/{index}", false, rest_cat_indices, "format h s v expand_wildcards"},
     {"GET", "_cat/count", false, rest_cat_count, "format h v"},
@@ -73,6 +79,12 @@ static const struct route routes[] = {
     {"POST", "_msearch", false, rest_msearch, MSEARCH_PARAMS},
     {"GET", "{index}/_msearch", false, rest_msearch, MSEARCH_PARAMS},
     {"POST", "{index}/_msearch", false, rest_msearch, MSEARCH_PARAMS},
+    {"GET", "_field_caps", false, rest_field_caps, FIELD_CAPS_PARAMS},
+    {"POST", "_field_caps", false, rest_field_caps, FIELD_CAPS_PARAMS},
+    {"GET", "{index}/_field_caps", false, rest_field_caps, FIELD_CAPS_PARAMS},
+    {"POST", "{index}/_field_caps", false, rest_field_caps, FIELD_CAPS_PARAMS},
+    {"POST", "{index}/_delete_by_query", true, rest_delete_by_query, BY_QUERY_PARAMS},
+    {"POST", "{index}/_update_by_query", true, rest_update_by_query, BY_QUERY_PARAMS},
     {"GET", "_count", false, rest_count, COUNT_PARAMS},
     {"POST", "_count", false, rest_count, COUNT_PARAMS},
     {"GET", "{index}/_count", false, rest_count, COUNT_PARAMS},
@@ -96,13 +108,14 @@ static const struct route routes[] = {
     {"PUT", "{index}/_settings", true, rest_put_settings, NAME_PARAMS " " ADMIN_PARAMS},
     {"GET", "{index}/_doc/{id}", false, rest_get_doc, GET_PARAMS},
     {"GET", "{index}/_source/{id}", false, rest_get_source, GET_PARAMS},
-    {"PUT", "{index}/_doc/{id}", true, rest_put_doc, WRITE_PARAMS " op_type"},
-    {"POST", "{index}/_doc/{id}", true, rest_put_doc, WRITE_PARAMS " op_type"},
-    {"POST", "{index}/_doc", true, rest_post_doc, WRITE_PARAMS " op_type"},
+    {"PUT", "{index}/_doc/{id}", true, rest_put_doc, WRITE_PARAMS " op_type version version_type"},
+    {"POST", "{index}/_doc/{id}", true, rest_put_doc, WRITE_PARAMS " op_type version version_type"},
+    {"POST", "{index}/_doc", true, rest_post_doc, WRITE_PARAMS " op_type version version_type"},
     {"PUT", "{index}/_create/{id}", true, rest_create_doc, WRITE_PARAMS},
     {"POST", "{index}/_create/{id}", true, rest_create_doc, WRITE_PARAMS},
-    {"POST", "{index}/_update/{id}", true, rest_update_doc, WRITE_PARAMS " retry_on_conflict"},
-    {"DELETE", "{index}/_doc/{id}", true, rest_delete_doc, WRITE_PARAMS},
+    {"POST", "{index}/_update/{id}", true, rest_update_doc,
+     WRITE_PARAMS " " SOURCE_PARAMS " retry_on_conflict"},
+    {"DELETE", "{index}/_doc/{id}", true, rest_delete_doc, WRITE_PARAMS " version version_type"},
     {"PUT", "{index}", true, rest_create_index, ADMIN_PARAMS},
     {"DELETE", "{index}", true, rest_delete_index, NAME_PARAMS " " ADMIN_PARAMS},
     {"GET", "{index}", false, rest_get_index, NAME_PARAMS " master_timeout"},

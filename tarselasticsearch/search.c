@@ -17,7 +17,7 @@
 
 struct request {
     const struct index_list *indices;
-    const struct json *query, *after;
+    const struct json *query, *after, *collapse; /* the name of a field */
     struct aggs *aggs;
     struct sort sorts[HIT_SORTS];
     size_t sort_count;
@@ -113,6 +113,12 @@ static bool read_part(struct request *r, const struct json *p)
         return read_total(r, p);
     if (!hit_options_read(&r->shows, p, r->arena, &flag, r->failure) || flag)
         return !r->failure->status;
+    if (tars_str_is(p->name, "collapse")) {
+        r->collapse = json_get(p, "field");
+        return (r->collapse && r->collapse->type == JSON_STRING && p->count == 1) ||
+               refuse(r, "x_content_parse_exception",
+                      "[collapse]: this store knows [field] and nothing else");
+    }
     if (tars_str_is(p->name, "script_fields") && p->type == JSON_OBJECT && !p->count)
         return true;
     if (tars_str_is(p->name, "timeout") || tars_str_is(p->name, "terminate_after"))
@@ -135,12 +141,16 @@ static bool read_request(struct request *r, const struct search *search, struct 
     for (const struct json *p = search->body ? search->body->child : NULL; p; p = p->next)
         if (!read_part(r, p))
             return false;
+    r->shows.collapse = r->collapse;
     r->from = r->from < 0 ? 0 : r->from;
     r->size = r->size < 0 ? 10 : r->size;
     if (r->after && r->from)
         return refuse(
             r, "action_request_validation_exception",
             "Validation Failed: 1: [from] parameter must be set to 0 when [search_after] is used;");
+    if (r->after && r->collapse)
+        return refuse(r, "illegal_argument_exception",
+                      "[collapse] with [search_after] is not known to this store");
     if (r->after && !r->sorted)
         return refuse_shard(r, r->indices->len ? r->indices->at[0] : NULL,
                             "illegal_argument_exception", "Sort must contain at least one field.");
@@ -239,6 +249,31 @@ static bool add_key(struct request *r, struct query *q, const struct index *inde
     return true;
 }
 
+/* The value that makes hits equal. */
+static bool add_collapse(struct request *r, struct query *q, const struct index *index)
+{
+    const struct field *f = mapping_search(index->mapping, r->collapse->text);
+    char reason[400];
+    snprintf(reason, sizeof reason, "no mapping found for `%.*s` in order to collapse on",
+             (int)(r->collapse->text.len > 200 ? 200 : r->collapse->text.len),
+             r->collapse->text.at);
+    if (!f || f->type == FIELD_OBJECT || f->inside)
+        return refuse_shard(r, index, "illegal_argument_exception", reason);
+    snprintf(reason, sizeof reason, "collapse is not supported for the field [%s] of the type [%s]",
+             f->path, field_type_name(f->type));
+    if (f->column < 0 || !f->doc_values || f->type == FIELD_TEXT || f->type == FIELD_BOOLEAN ||
+        f->type == FIELD_IP || f->type == FIELD_DATE)
+        return refuse_shard(r, index, "illegal_argument_exception", reason);
+    snprintf(reason, sizeof reason,
+             "failed to collapse %s, the collapse field must be single "
+             "valued",
+             f->path);
+    if (f->many)
+        return refuse_shard(r, index, "illegal_argument_exception", reason);
+    text_addf(&q->sql, ",d.f%d AS same", f->column);
+    return true;
+}
+
 static bool add_branch(struct request *r, struct query *q, size_t at)
 {
     const struct index *index = r->indices->at[at];
@@ -256,6 +291,8 @@ static bool add_branch(struct request *r, struct query *q, size_t at)
             return false;
         text_adds(&q->sql, " AS score");
     }
+    if (r->collapse && !add_collapse(r, q, index))
+        return false;
     text_addf(&q->sql, " FROM d%lld d WHERE ", (long long)index->id);
     return query_where(q, index, r->query);
 }
@@ -332,17 +369,30 @@ static void add_order(struct request *r, struct query *q)
 
 static bool make_sql(struct request *r, struct query *q)
 {
+    struct query branches = {.arena = q->arena, .failure = q->failure};
+    bool ok = true;
     if (!r->sort_count)
         r->sorts[r->sort_count++] = (struct sort){.kind = SORT_SCORE, .descending = true};
+    /* The branches first: they learn the types of the keys, which the order depends on. */
+    for (size_t i = 0; i < r->indices->len && ok; i++)
+        ok = add_branch(r, &branches, i);
     text_adds(&q->sql, "SELECT x,seq,id,version");
     for (size_t i = 0; i < r->sort_count; i++)
         text_addf(&q->sql, ",k%zu", i);
     text_adds(&q->sql, r->sorted && r->shows.scores ? ",score FROM (" : " FROM (");
-    for (size_t i = 0; i < r->indices->len; i++)
-        if (!add_branch(r, q, i))
-            return false;
-    text_adds(&q->sql, ")");
-    if (r->after && !add_after(r, q))
+    if (r->collapse) {
+        text_adds(&q->sql, "SELECT *,row_number() OVER (PARTITION BY same");
+        add_order(r, q);
+        text_adds(&q->sql, ") AS place FROM (");
+    }
+    if (ok)
+        text_add(&q->sql, branches.sql.at, branches.sql.len);
+    for (size_t i = 0; i < branches.count; i++)
+        query_add_value(q, &branches.values[i]);
+    q->wanted = branches.wanted;
+    query_free(&branches);
+    text_adds(&q->sql, r->collapse ? ")) WHERE place=1" : ")");
+    if (!ok || (r->after && !add_after(r, q)))
         return false;
     add_order(r, q);
     return true;
@@ -627,6 +677,9 @@ struct scroll *scroll_new(const char *path, const struct search *search, const c
     bool aggs = r->aggs != NULL;
     aggs_end(r->aggs);
     r->aggs = NULL;
+    if (ok && r->collapse)
+        ok = refuse(r, "action_request_validation_exception",
+                    "Validation Failed: 1: cannot use `collapse` in a scroll context;");
     if (ok && aggs)
         ok = refuse(r, "illegal_argument_exception",
                     "aggregations are not answered in a scroll by this store");
