@@ -28,6 +28,8 @@ void liveness_report(const struct liveness *l, struct instance *i, bool steady, 
         forget_gaps(i);
     else if (follows && steady)
         add_gap(i, gap);
+    if (i->probed.dead) /* we were wrong, or it came back: it has to accept again first */
+        i->probed = (struct probed){.waiting = i->probed.waiting};
     i->reports.expected = true;
     i->reports.ours = true;
     i->reports.last = now;
@@ -55,29 +57,111 @@ int64_t liveness_patience(const struct liveness *l, const struct instance *i)
     return patience > l->rules.minimum_ms ? patience : l->rules.minimum_ms;
 }
 
+bool liveness_watched(const struct instance *i)
+{
+    return i->record && i->reports.expected && i->reports.ours && i->present != STATE_INACTIVE &&
+           i->present != STATE_DESTROYED;
+}
+
+int64_t liveness_silence(const struct liveness *l, const struct instance *i, int64_t now)
+{
+    return now - (i->reports.last > l->back ? i->reports.last : l->back);
+}
+
 bool liveness_silent(const struct liveness *l, const struct instance *i, int64_t now)
 {
-    if (!i->record || !i->reports.expected || !i->reports.ours)
-        return false;
-    if (i->present == STATE_INACTIVE || i->present == STATE_DESTROYED)
-        return false;
-    int64_t last = i->reports.last > l->back ? i->reports.last : l->back;
-    return now - last > liveness_patience(l, i);
+    return liveness_watched(i) &&
+           (i->probed.dead > l->back || liveness_silence(l, i, now) > liveness_patience(l, i));
 }
+
+/* ---- protection
+ * ----------------------------------------------------------------------------------- */
 
 /* Is it likelier that we are deaf than that all of these are gone? */
 static bool must_hold(struct liveness *l, size_t silent, size_t alive, int64_t now)
 {
-    if (now - l->window_began > LIVENESS_PARDON_MS) {
+    if (now - l->window_began > l->rules.window_ms) {
         l->window_began = now;
         l->window_expired = 0;
     }
     size_t gone = silent + l->window_expired, all = alive + l->window_expired;
-    bool hold = !l->confirmed && gone >= (size_t)l->rules.protect_count &&
-                gone * 100 > all * (size_t)l->rules.protect_share;
-    if (!hold)
-        l->window_expired = gone;
-    return hold;
+    return !l->confirmed && gone >= (size_t)l->rules.protect_count &&
+           gone * 100 > all * (size_t)l->rules.protect_share;
+}
+
+/* Of an object that had so many. Who is alone may go; of several one stays, unless all may go. */
+static size_t allowed(const struct liveness *l, size_t had)
+{
+    size_t share = (size_t)l->rules.object_share, most = (had * share + 99) / 100;
+    if (most >= had && had > 1 && share < 100)
+        most = had - 1;
+    return most ? most : 1;
+}
+
+/* What its servant number `at` has lost; NULL for one that stood before it already. */
+static struct expiries *expiries_of(const struct liveness *l, const struct table *table,
+                                    const struct instance *i, size_t at, int64_t now)
+{
+    struct tars_str servant = i->record->adapters[at].servant;
+    for (size_t k = 0; k < at; k++)
+        if (tars_str_equal(i->record->adapters[k].servant, servant))
+            return NULL;
+    struct expiries *e = table_expiries(table, servant);
+    if (e && e->counted != now) {
+        e->counted = now;
+        e->active = table_active(table, servant);
+        if (now - e->began > l->rules.window_ms)
+            e->count = 0;
+    }
+    return e;
+}
+
+/* Does every object of it still have enough others? Objects that it does not serve do not miss it.
+ */
+static bool may_go(struct liveness *l, const struct table *table, const struct instance *i,
+                   int64_t now)
+{
+    if (l->confirmed || i->present != STATE_ACTIVE)
+        return true;
+    for (size_t k = 0; k < i->record->adapter_count; k++) {
+        const struct expiries *e = expiries_of(l, table, i, k, now);
+        if (!e || e->count < allowed(l, e->count + e->active))
+            continue;
+        l->spared++;
+        l->spared_object = i->record->adapters[k].servant;
+        return false;
+    }
+    return true;
+}
+
+static void count_expiry(const struct liveness *l, const struct table *table,
+                         const struct instance *i, int64_t now)
+{
+    for (size_t k = 0; i->present == STATE_ACTIVE && k < i->record->adapter_count; k++) {
+        struct expiries *e = expiries_of(l, table, i, k, now);
+        if (!e)
+            continue;
+        if (!e->count++)
+            e->began = now;
+        e->active -= e->active > 0;
+    }
+}
+
+static size_t let_go(struct liveness *l, const struct table *table, int64_t now,
+                     void (*gone)(void *user, struct instance *instance), void *user)
+{
+    struct instance *i;
+    size_t count = 0;
+    for (size_t at = 0; table_next(table, &at, &i);) {
+        if (!liveness_silent(l, i, now) || !may_go(l, table, i, now))
+            continue;
+        count_expiry(l, table, i, now);
+        gone(user, i);
+        count++;
+    }
+    l->window_expired += count;
+    l->confirmed = false;
+    return count;
 }
 
 size_t liveness_round(struct liveness *l, const struct table *table, int64_t now,
@@ -86,6 +170,7 @@ size_t liveness_round(struct liveness *l, const struct table *table, int64_t now
     if (l->last_round && now - l->last_round > LATE_ROUND_MS)
         liveness_away(l, now);
     l->last_round = now;
+    l->spared = 0;
 
     size_t silent = 0, alive = 0, at = 0;
     struct instance *i;
@@ -94,11 +179,5 @@ size_t liveness_round(struct liveness *l, const struct table *table, int64_t now
         silent += liveness_silent(l, i, now);
     }
     l->holding = silent && must_hold(l, silent, alive, now);
-    if (!silent || l->holding)
-        return 0;
-    for (at = 0; table_next(table, &at, &i);)
-        if (liveness_silent(l, i, now))
-            gone(user, i);
-    l->confirmed = false;
-    return silent;
+    return silent && !l->holding ? let_go(l, table, now, gone, user) : 0;
 }

@@ -139,6 +139,7 @@ struct registry *registry_new(const struct settings *settings, struct tars_error
     r->name = table_intern(r->table, tars_str(settings->locator));
     r->file_written = clock_ms() - FILE_PAUSE_MS;
     liveness_init(&r->liveness, &settings->liveness, clock_ms());
+    r->prober = prober_new(r->loop, &settings->probe, r->table, &r->liveness, &r->counters.probe);
     read_file(r);
     own_list(r);
     registry_publish(r);
@@ -228,6 +229,7 @@ void registry_free(struct registry *r)
     turns_free(r->nodes);
     turns_free(r->changes);
     purge_free(r->purge);
+    prober_free(r->prober);
     loop_free(r->loop);
     snapshots_free(r->snapshots);
     rules_free(r->rules);

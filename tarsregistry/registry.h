@@ -13,6 +13,7 @@
 #include "es/writer.h"
 #include "liveness.h"
 #include "loop/loop.h"
+#include "probe.h"
 #include "purge.h"
 #include "rules.h"
 #include "snapshot.h"
@@ -23,6 +24,7 @@
 struct settings {
     struct store_options store;
     struct liveness_rules liveness;
+    struct probe_rules probe;
     const char *snapshot_file; /* NULL: none is kept */
     const char *locator;       /* "host:port" of our QueryObj: our name towards other registries */
     const char *query_endpoint, *registry_endpoint; /* as others reach us */
@@ -45,7 +47,9 @@ struct counters {
     _Atomic uint64_t snapshot_writes, failed_snapshot_writes;
     _Atomic uint64_t instances, objects, endpoints, unsaved_states;
     _Atomic int64_t store_looked_at; /* clock_ms(); 0: never */
+    _Atomic uint64_t spared;         /* silent instances that are kept for their object's sake */
     _Atomic bool store_here, stale, serving, held;
+    struct probe_counters probe;
 };
 
 struct registry {
@@ -55,6 +59,7 @@ struct registry {
     struct rules *rules;
     struct snapshots *snapshots;
     struct liveness liveness;
+    struct prober *prober;
     struct store *store;
     struct es_writer *heartbeats; /* of nodes */
     struct purge *purge;

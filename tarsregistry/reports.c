@@ -272,8 +272,11 @@ static void on_expired(void *user, const struct es_result *result)
 static void gone(void *user, struct instance *i)
 {
     struct registry *r = user;
-    log_info("reports", "%s is silent for more than %lld ms: inactive", i->id,
-             (long long)liveness_patience(&r->liveness, i));
+    int64_t silence = liveness_silence(&r->liveness, i, clock_ms());
+    log_info("reports", "%s %s silent for %lld ms: inactive", i->id,
+             i->probed.dead ? "accepts no more connections and is" : "is", (long long)silence);
+    if (i->probed.dead) /* when it comes back it has to accept again first */
+        i->probed = (struct probed){.waiting = i->probed.waiting};
     atomic_fetch_add(&r->counters.expired, 1);
     table_set_present(r->table, i, STATE_INACTIVE, clock_wall_ms());
     i->state_edits++;
@@ -331,14 +334,8 @@ static void write_dirty(struct registry *r)
     atomic_store(&r->counters.unsaved_states, dirty);
 }
 
-void reports_tick(struct registry *r)
+static void tell_held(struct registry *r)
 {
-    if (!registry_store_here(r))
-        return; /* while the store is away nobody is declared dead */
-    int64_t now = clock_ms();
-    watch_registries(r, now);
-    take_over(r, now);
-    liveness_round(&r->liveness, r->table, now, gone, r);
     bool held = r->liveness.holding;
     if (held && !atomic_exchange(&r->counters.held, true))
         log_error("reports", "so many instances fell silent at once that none is set inactive; "
@@ -347,6 +344,31 @@ void reports_tick(struct registry *r)
         atomic_fetch_add(&r->counters.held_rounds, 1);
     else
         atomic_store(&r->counters.held, false);
+}
+
+static void tell_spared(struct registry *r)
+{
+    const struct liveness *l = &r->liveness;
+    if (l->spared && !atomic_load(&r->counters.spared))
+        log_warn("reports",
+                 "%zu silent instances stay active for now: %" TARS_STR_FMT " has lost its share "
+                 "(protect-object-share) within protect-window; if they are really gone: AdminObj "
+                 "notify \"registry.expire\"",
+                 l->spared, TARS_STR_ARG(l->spared_object));
+    atomic_store(&r->counters.spared, l->spared);
+}
+
+void reports_tick(struct registry *r)
+{
+    if (!registry_store_here(r))
+        return; /* while the store is away nobody is declared dead */
+    int64_t now = clock_ms();
+    watch_registries(r, now);
+    take_over(r, now);
+    liveness_round(&r->liveness, r->table, now, gone, r);
+    prober_tick(r->prober, now);
+    tell_held(r);
+    tell_spared(r);
     write_dirty(r);
     registry_publish(r);
 }

@@ -101,6 +101,10 @@ COUNTER_(unknown, unknown_keep_alives)
 COUNTER_(restored, restored)
 COUNTER_(expired, expired)
 COUNTER_(held_rounds, held_rounds)
+COUNTER_(spared, spared)
+COUNTER_(probes, probe.connects)
+COUNTER_(found_dead, probe.dead)
+COUNTER_(probes_open, probe.open)
 COUNTER_(conflicts, conflicts)
 COUNTER_(rejected, rejected_documents)
 COUNTER_(purged, purged)
@@ -132,6 +136,11 @@ const struct daemon_metric service_metric_table[] = {
     {"tars_registry_expired_total", "instances inactive because of their silence", expired},
     {"tars_registry_held_rounds_total", "rounds in which too many were silent at once",
      held_rounds},
+    {"tars_registry_spared_instances", "silent ones that stay active for their object's sake",
+     spared},
+    {"tars_registry_probes_total", "connections to instances", probes},
+    {"tars_registry_found_dead_total", "late instances that accepted no more", found_dead},
+    {"tars_registry_open_probes", "connections to instances under way", probes_open},
     {"tars_registry_conflicts_total", "changes given up after repeated conflicts", conflicts},
     {"tars_registry_rejected_documents_total", "stored documents that cannot be used", rejected},
     {"tars_registry_purged_total", "old tombstones taken out of the store", purged},

@@ -30,6 +30,17 @@ const struct daemon_key settings_keys[] = {
     MS_("protect-share", "30", 1, 100,
         "percent of all instances falling silent at once that is not believed"),
     MS_("protect-count", "10", 1, 1000000, "fewer falling silent at once are always believed"),
+    MS_("protect-object-share", "50", 1, 100,
+        "percent of an object's instances that may fall silent at once; one alone always may"),
+    MS_("protect-window", "90000", 1000, 3600000, "ms that count as at once"),
+    {.name = "probe",
+     .kind = DAEMON_FLAG,
+     .fallback = "y",
+     .help = "connect to instances whose reports are late"},
+    MS_("probe-after", "4000", 100, 3600000, "ms of silence that make a report late"),
+    MS_("probe-interval", "3000", 100, 3600000, "ms between two connections to a late instance"),
+    MS_("probe-timeout", "1200", 50, 60000, "ms in which it has to accept"),
+    MS_("probe-limit", "256", 1, 10000, "such connections at once"),
     MS_("write-behind", "30000", 100, 600000, "ms between two stored heartbeats of a node"),
     MS_("heartbeat", "10000", 100, 600000, "ms between two signs of life to other registries"),
     MS_("heartbeat-timeout", "30000", 300, 3600000, "ms after which another registry is gone"),
@@ -121,6 +132,12 @@ static bool is_anywhere(const char *host)
     return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 || strcmp(host, "*") == 0;
 }
 
+/* "host:port" of this machine alone: then its instances are here too. */
+static bool is_loopback(const char *locator)
+{
+    return strncmp(locator, "127.", 4) == 0 || strncmp(locator, "::1:", 4) == 0;
+}
+
 /* The endpoint of a servant with a host that others can use. */
 static bool reachable(const struct daemon *daemon, const char *servant, struct tars_arena *arena,
                       struct tars_endpoint *endpoint, struct tars_error *error)
@@ -203,6 +220,15 @@ bool settings_read(const struct daemon *daemon, struct tars_arena *arena, struct
         .unknown_ms = (int32_t)daemon_int(daemon, "liveness-unknown"),
         .protect_share = (int32_t)daemon_int(daemon, "protect-share"),
         .protect_count = (int32_t)daemon_int(daemon, "protect-count"),
+        .object_share = (int32_t)daemon_int(daemon, "protect-object-share"),
+        .window_ms = (int32_t)daemon_int(daemon, "protect-window"),
+    };
+    settings->probe = (struct probe_rules){
+        .on = daemon_flag(daemon, "probe"),
+        .after_ms = (int32_t)daemon_int(daemon, "probe-after"),
+        .interval_ms = (int32_t)daemon_int(daemon, "probe-interval"),
+        .timeout_ms = (int32_t)daemon_int(daemon, "probe-timeout"),
+        .limit = (int32_t)daemon_int(daemon, "probe-limit"),
     };
     settings->write_behind_ms = (int32_t)daemon_int(daemon, "write-behind");
     settings->heartbeat_ms = (int32_t)daemon_int(daemon, "heartbeat");
@@ -223,5 +249,8 @@ bool settings_read(const struct daemon *daemon, struct tars_arena *arena, struct
             error, DAEMON_USAGE,
             "forget-registries (%lld ms) must be longer than heartbeat-timeout (%d ms)",
             (long long)settings->forget_registry_ms, settings->heartbeat_timeout_ms);
-    return read_endpoints(daemon, arena, settings, error);
+    if (!read_endpoints(daemon, arena, settings, error))
+        return false;
+    settings->probe.loopback = is_loopback(settings->locator);
+    return true;
 }

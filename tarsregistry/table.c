@@ -12,6 +12,7 @@ struct members {
     struct instance **at;
     size_t len, cap;
     bool dirty;
+    struct expiries expiries; /* of a servant */
 };
 
 struct table {
@@ -172,6 +173,21 @@ struct instance_list table_of_node(const struct table *t, struct tars_str node)
     return m ? (struct instance_list){m->len, m->at} : (struct instance_list){0, NULL};
 }
 
+struct expiries *table_expiries(const struct table *t, struct tars_str servant)
+{
+    struct members *m = map_get(t->servants, servant);
+    return m && m->len ? &m->expiries : NULL;
+}
+
+size_t table_active(const struct table *t, struct tars_str servant)
+{
+    const struct members *m = map_get(t->servants, servant);
+    size_t count = 0;
+    for (size_t i = 0; m && i < m->len; i++)
+        count += m->at[i]->present == STATE_ACTIVE;
+    return count;
+}
+
 /* ---- changes
  * -------------------------------------------------------------------------------------- */
 
@@ -211,6 +227,7 @@ void table_set_record(struct table *t, struct instance *i, struct record *record
     if (old)
         leave(t, i);
     i->record = record;
+    i->probed = (struct probed){.waiting = i->probed.waiting};
     if (record)
         join(t, i);
     free(old);

@@ -28,6 +28,16 @@ struct reports {
     int32_t stored_interval;   /* what was known before a restart */
 };
 
+/* What connecting to an instance has shown; see probe.h. */
+struct probed {
+    int64_t next; /* not before, ms of the monotonic clock; 0: not planned yet */
+    int64_t
+        dead; /* when it was found to accept no more, though it did and is late; 0: it was not */
+    uint8_t misses; /* attempts in vain before it ever accepted */
+    bool waiting;   /* in the queue or under way */
+    bool accepted;  /* it can be reached from here */
+};
+
 struct instance {
     char *id;
     enum instance_kind kind;
@@ -36,6 +46,7 @@ struct instance {
     int64_t present_since;    /* wall clock, ms */
     struct tars_str reporter; /* the registry that got its last report, by name; interned */
     struct reports reports;
+    struct probed probed; /* forgotten when the record changes */
     struct position record_at, state_at;
     int64_t record_written, state_written; /* own writes: monotonic ms of the acknowledgement */
     bool state_dirty;                      /* the state waits to be written */
@@ -60,11 +71,24 @@ size_t table_len(const struct table *table);
  */
 bool table_next(const struct table *table, size_t *at, struct instance **instance);
 
+/* How many instances of a servant were lately set inactive for their silence. */
+struct expiries {
+    int64_t began;   /* of the window, ms */
+    size_t count;    /* in it */
+    size_t active;   /* instances that are active, … */
+    int64_t counted; /* … counted at this time; 0: never */
+};
+
 struct instance_list {
     size_t len;
     struct instance **at; /* the table's, until its next change */
 };
 struct instance_list table_of_node(const struct table *table, struct tars_str node);
+
+/* A servant's; NULL when no instance has it. The table's, until its next change. */
+struct expiries *table_expiries(const struct table *table, struct tars_str servant);
+/* Instances of the servant that are active. */
+size_t table_active(const struct table *table, struct tars_str servant);
 
 /* Takes the record; NULL: the instance is no longer configured. */
 void table_set_record(struct table *table, struct instance *instance, struct record *record);

@@ -49,7 +49,7 @@ static const char *config_of(const struct rk_suite *s, const struct rk_registry 
                           "</server>\n</application>\n"
                           "<registry>\nhttp-port=%u\npoll-interval=200\npoll-overlap=5000\n"
                           "liveness-minimum=1500\nliveness-unknown=3000\nheartbeat=500\n"
-                          "heartbeat-timeout=2000\n%s</registry>\n"
+                          "heartbeat-timeout=2000\nprobe=n\n%s</registry>\n"
                           "<elk>\n<indexpre>\nregistry=%s\n</indexpre>\n"
                           "<nodes>\n127.0.0.1:%u\n</nodes>\n</elk>\n</tars>\n",
                           r->admin_port, r->query_port, r->address, r->registry_port, r->http_port,

@@ -7,8 +7,12 @@
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND };
 
-static const struct liveness_rules rules = {
-    .minimum_ms = 10 * SECOND, .unknown_ms = 90 * SECOND, .protect_share = 30, .protect_count = 10};
+static const struct liveness_rules rules = {.minimum_ms = 10 * SECOND,
+                                            .unknown_ms = 90 * SECOND,
+                                            .protect_share = 30,
+                                            .protect_count = 10,
+                                            .object_share = 50,
+                                            .window_ms = 90 * SECOND};
 static struct table *table;
 static struct liveness liveness;
 static size_t gone_count;
@@ -25,19 +29,31 @@ static void teardown(void)
     table_free(table);
 }
 
-static struct instance *add(int n)
+/* With up to two servants; NULL: none. */
+static struct instance *add_of(int n, const char *one, const char *other)
 {
     char id[32], node[16];
+    struct adapter adapters[2] = {{.servant = tars_str(one ? one : "")},
+                                  {.servant = tars_str(other ? other : "")}};
     snprintf(id, sizeof id, "App|Server|%d", n);
     snprintf(node, sizeof node, "%d", n);
     struct record record = {.application = tars_str("App"),
                             .server_name = tars_str("Server"),
                             .node_name = tars_str(node),
-                            .setting_state = tars_str("active")};
+                            .setting_state = tars_str("active"),
+                            .adapter_count = other ? 2
+                                             : one ? 1
+                                                   : 0,
+                            .adapters = adapters};
     struct instance *i = table_add(table, tars_str(id), INSTANCE_SERVER);
     table_set_record(table, i, record_copy(&record));
     table_set_present(table, i, STATE_ACTIVE, 1);
     return i;
+}
+
+static struct instance *add(int n)
+{
+    return add_of(n, NULL, NULL);
 }
 
 /* Reports every `interval` from `from` on; returns the time of the last one. */
@@ -221,6 +237,126 @@ START_TEST(many_falling_silent_one_after_the_other_are_held_too)
 }
 END_TEST
 
+/* ---- an object keeps some
+ * ------------------------------------------------------------------------- */
+
+static const int64_t late = 10 * MINUTE;
+
+/* So many of an object, the first `silent` of which are. */
+static void add_object(const char *servant, int first, int count, int silent)
+{
+    for (int n = 0; n < count; n++)
+        report(add_of(first + n, servant, NULL), n < silent ? late - MINUTE : late - 3 * SECOND,
+               SECOND, 3);
+}
+
+static size_t gone_of(int count, int silent)
+{
+    gone_count = 0;
+    table_free(table);
+    table = table_new();
+    liveness_init(&liveness, &rules, SECOND);
+    add_object("App.Server.Obj", 0, count, silent);
+    return round_at(late);
+}
+
+START_TEST(object_keeps_its_share_whatever_its_size)
+{
+    static const struct {
+        int had;
+        size_t may_go;
+    } sizes[] = {{1, 1}, {2, 1}, {3, 2}, {4, 2}, {5, 3}, {9, 5}};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        ck_assert_uint_eq(gone_of(sizes[k].had, sizes[k].had), sizes[k].may_go);
+        ck_assert_uint_eq(liveness.spared, (size_t)sizes[k].had - sizes[k].may_go);
+    }
+    ck_assert_uint_eq(gone_of(9, 4), 4);
+    ck_assert_uint_eq(liveness.spared, 0);
+}
+END_TEST
+
+START_TEST(share_counts_within_a_window_and_the_next_one_takes_more)
+{
+    ck_assert_uint_eq(gone_of(8, 8), 4);
+    ck_assert_str_eq(liveness.spared_object.at, "App.Server.Obj");
+    for (int64_t now = late + SECOND; now <= late + 90 * SECOND; now += SECOND)
+        ck_assert_uint_eq(round_at(now), 0);
+    ck_assert_uint_eq(round_at(late + 91 * SECOND), 2);
+    ck_assert_uint_eq(round_at(late + 182 * SECOND), 1);
+    ck_assert_uint_eq(round_at(late + 273 * SECOND), 1);
+    ck_assert_uint_eq(liveness.spared, 0);
+}
+END_TEST
+
+START_TEST(spared_ones_do_not_look_like_a_fault_of_ours)
+{
+    add_object("App.Other.Obj", 100, 30, 0);
+    add_object("App.Server.Obj", 0, 8, 8);
+    for (int64_t now = late; now <= late + 60 * SECOND; now += SECOND) {
+        for (int n = 100; n < 130; n++) {
+            char id[32];
+            snprintf(id, sizeof id, "App|Server|%d", n);
+            liveness_report(&liveness, table_find(table, tars_str(id)), true, now);
+        }
+        round_at(now);
+        ck_assert(!liveness.holding);
+    }
+    ck_assert_uint_eq(gone_count, 4);
+}
+END_TEST
+
+START_TEST(operators_word_lets_all_of_an_object_go)
+{
+    ck_assert_uint_eq(gone_of(4, 4), 2);
+    liveness.confirmed = true;
+    ck_assert_uint_eq(round_at(late + SECOND), 2);
+}
+END_TEST
+
+START_TEST(share_of_a_hundred_protects_nobody)
+{
+    liveness.rules.object_share = 100;
+    add_object("App.Server.Obj", 0, 5, 5);
+    ck_assert_uint_eq(round_at(late), 5);
+}
+END_TEST
+
+START_TEST(instance_stays_while_any_of_its_objects_needs_it)
+{
+    report(add_of(1, "App.Server.A", "App.Server.A"), late - MINUTE, SECOND, 3);
+    ck_assert_uint_eq(round_at(late), 1);
+    report(add_of(2, "App.Server.B", "App.Server.C"), late - MINUTE, SECOND, 3);
+    report(add_of(3, "App.Server.C", NULL), late - MINUTE, SECOND, 3);
+    ck_assert_uint_eq(round_at(late + SECOND), 1);
+    ck_assert_uint_eq(liveness.spared, 1);
+}
+END_TEST
+
+/* Who starts, drains or is down serves nobody: it may go, and costs the others nothing. */
+START_TEST(only_active_ones_are_kept)
+{
+    add_object("App.Server.Obj", 0, 4, 4);
+    for (int n = 0; n < 3; n++) {
+        char id[32];
+        snprintf(id, sizeof id, "App|Server|%d", n);
+        table_set_present(table, table_find(table, tars_str(id)), STATE_DEACTIVATING, 1);
+    }
+    ck_assert_uint_eq(round_at(late), 4);
+}
+END_TEST
+
+START_TEST(instance_found_dead_is_silent_and_protected_like_others)
+{
+    for (int n = 0; n < 2; n++) {
+        struct instance *i = add_of(n, "App.Server.Obj", NULL);
+        report(i, late - 3 * SECOND, SECOND, 3);
+        i->probed.dead = late;
+    }
+    ck_assert_uint_eq(round_at(late), 1);
+    ck_assert_uint_eq(liveness.spared, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("registry_liveness");
@@ -242,6 +378,14 @@ int main(void)
     tcase_add_test(tc, small_share_expires_without_asking);
     tcase_add_test(tc, few_are_always_believed);
     tcase_add_test(tc, many_falling_silent_one_after_the_other_are_held_too);
+    tcase_add_test(tc, object_keeps_its_share_whatever_its_size);
+    tcase_add_test(tc, share_counts_within_a_window_and_the_next_one_takes_more);
+    tcase_add_test(tc, spared_ones_do_not_look_like_a_fault_of_ours);
+    tcase_add_test(tc, operators_word_lets_all_of_an_object_go);
+    tcase_add_test(tc, share_of_a_hundred_protects_nobody);
+    tcase_add_test(tc, instance_stays_while_any_of_its_objects_needs_it);
+    tcase_add_test(tc, only_active_ones_are_kept);
+    tcase_add_test(tc, instance_found_dead_is_silent_and_protected_like_others);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
