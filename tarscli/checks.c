@@ -44,12 +44,45 @@ static bool make(const struct environment *environment, const struct meta *meta,
     return true;
 }
 
+static struct sup_check beat_of(const struct environment *environment, struct meta *meta,
+                                const char *name)
+{
+    const char **keys = tars_arena_alloc(meta->arena, 2 * sizeof *keys);
+
+    keys[0] = name;
+    keys[1] = NULL;
+    return (struct sup_check){
+        .kind = SUP_CHECK_HEARTBEAT,
+        .name = tars_arena_printf(meta->arena, "heartbeat of %s", name),
+        .keys = keys,
+        .timeout_ms = environment->heartbeat_timeout,
+        .optional = true,
+        .restart = true,
+    };
+}
+
+/* Not every runtime names its adapters, and some never name those of other protocols: each counts
+ * for itself. Returns their number. */
+static size_t add_beats(const struct environment *environment, struct meta *meta,
+                        struct sup_check *list)
+{
+    size_t count = 0;
+
+    list[count++] = beat_of(environment, meta, CHECKS_ANY_BEAT);
+    list[count++] = beat_of(environment, meta, "AdminAdapter");
+    for (size_t i = 0; i < meta->adapter_count; i++)
+        list[count++] = beat_of(environment, meta,
+                                tars_arena_printf(meta->arena, "%s.%s.%sAdapter", meta->application,
+                                                  meta->server, meta->adapters[i].object));
+    return count;
+}
+
 bool checks_make(const struct environment *environment, struct meta *meta,
                  void (*ping)(void *user, struct sup_server *server, struct sup_probe *probe),
                  const struct sup_check **checks, size_t *count, struct tars_error *error)
 {
     struct sup_check *list = tars_arena_alloc(meta->arena,
-                                              (meta->adapter_count + 2) * sizeof *list);
+                                              (2 * meta->adapter_count + 4) * sizeof *list);
 
     *count = 0;
     for (size_t i = 0; i < meta->adapter_count; i++)
@@ -68,6 +101,8 @@ bool checks_make(const struct environment *environment, struct meta *meta,
             .timeout_ms = 2 * PING_MS,
             .fall = 1 + (int)(environment->check_retry / RETRY_MS),
         };
+    if (meta->heartbeat_port)
+        *count += add_beats(environment, meta, list + *count);
     *checks = list;
     return true;
 }

@@ -6,11 +6,15 @@
 #include "registry.h"
 #include "supervise/supervise.h"
 
+/* The key of the check that every heartbeat satisfies; those of adapters are their names. */
+#define CHECKS_ANY_BEAT "server"
+
 /*
  * A check for each adapter and the local endpoint: a TCP or TLS connection, or for UDP that
  * something is bound. The local one counts once it has accepted, or when there is no adapter. With
- * TARS_CHECK_PING also tars_ping for adapters of protocol tars. An array in meta's arena; false
- * with the reason for an endpoint that is none.
+ * TARS_CHECK_PING also tars_ping for adapters of protocol tars. Where heartbeats come in, one for
+ * the server and one for each adapter, which count once they have come. An array in meta's arena;
+ * false with the reason for an endpoint that is none.
  */
 bool checks_make(const struct environment *environment, struct meta *meta,
                  void (*ping)(void *user, struct sup_server *server, struct sup_probe *probe),

@@ -67,6 +67,8 @@ static void put_server(struct printing *p)
     put(p, "server", m->server);
     put(p, "localip", m->local_ip);
     put(p, "local", m->local);
+    if (*m->node)
+        put(p, "node", m->node);
     for (size_t i = 0; i < m->adapter_count; i++)
         put_adapter(p, &m->adapters[i]);
     p->domain = "/tars/application/server";

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -86,6 +87,10 @@ static const struct variable {
         "least time between two starts; 5m is K8STARS' own rule"),
     ROW("TARS_CHECK_PING", TEXT_OR_NONE, ping, USED_BY_SUPERVISOR, NULL,
         "anything: servants of protocol tars must answer tars_ping"),
+    ROW("TARS_HEARTBEAT", TEXT_OR_NONE, heartbeat, USED_BY_GENCONF | USED_BY_SUPERVISOR, "on",
+        "off: the server's configuration names no node to report to"),
+    ROW("TARS_HEARTBEAT_TIMEOUT", TIME_NOT_ZERO, heartbeat_timeout, USED_BY_SUPERVISOR, "60s",
+        "a server that sent heartbeats and sends none for so long hangs and is restarted"),
     ROW("TARS_REGISTRY_TOKEN_FILE", TEXT_OR_NONE, token_file, USED_BY_SUPERVISOR | USED_BY_PRESTOP,
         NULL, "file whose first line is the token for the registry"),
     ROW("SERVER_VERSION", TEXT, version, USED_BY_SUPERVISOR, "", "version sent with registration"),
@@ -175,7 +180,8 @@ static void find_local_ip(char *text, size_t size)
 
 bool environment_read(struct environment *e, unsigned used_by, struct tars_error *error)
 {
-    *e = (struct environment){.endpoint_refresh = -1};
+    *e = (struct environment){.endpoint_refresh = -1,
+                              .supervises = (used_by & USED_BY_SUPERVISOR) != 0};
     for (size_t i = 0; i < VARIABLES; i++)
         if ((variables[i].used_by & used_by) && !read_variable(e, &variables[i], error))
             return false;
@@ -190,6 +196,16 @@ bool environment_read(struct environment *e, unsigned used_by, struct tars_error
         find_local_ip(e->local_ip, sizeof e->local_ip);
     if (e->keep_alive_interval > e->report_interval && e->report_interval > 0)
         e->keep_alive_interval = e->report_interval;
+    return true;
+}
+
+bool environment_wants_heartbeats(const struct environment *e)
+{
+    static const char *const no[] = {"off", "n", "no", "false", "0"};
+
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        if (strcasecmp(e->heartbeat, no[i]) == 0)
+            return false;
     return true;
 }
 

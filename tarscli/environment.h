@@ -30,7 +30,10 @@ struct environment {
     const char *start_path, *stop_path, *before_check_script;
     int64_t report_interval, check_interval, check_retry, check_script_timeout;
     int64_t prestop_wait, activating_timeout, keep_alive_interval, stop_timeout, restart_spacing;
+    int64_t heartbeat_timeout;
     const char *disable_flow, *version;
+    const char *heartbeat; /* see environment_wants_heartbeats */
+    bool supervises;       /* read for the supervisor */
     const char *ping, *token_file;
     const char *sync_source, *sync_target;
     const char *held_ports;
@@ -40,6 +43,9 @@ struct environment {
  * not looked at. */
 bool environment_read(struct environment *environment, unsigned used_by,
                       struct tars_error *error) TARS_MUSTCHECK;
+
+/* TARS_HEARTBEAT says nothing against it. */
+bool environment_wants_heartbeats(const struct environment *environment);
 
 /* The variables of a subcommand for its help: name, type, default, text. */
 void environment_print(FILE *out, unsigned used_by);

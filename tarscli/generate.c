@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <tars/conf.h>
 #include <tars/endpoint.h>
 
 #include "base/xmalloc.h"
@@ -145,16 +146,57 @@ static bool expand_locator(struct generating *g)
            tars_fail_prefix(g->error, "locator '%.150s': ", m->locator);
 }
 
+/* Heartbeats come to our supervisor unless the metadata names another node. A start script's
+ * genconf repeats what the supervisor wrote; without a supervisor nobody would listen. */
+static void choose_node(struct generating *g)
+{
+    struct meta *m = g->meta;
+    struct tars_error none;
+    uint16_t port = (uint16_t)g->before.heartbeat_port;
+
+    m->heartbeat_port = 0;
+    if (*m->node || !environment_wants_heartbeats(g->environment))
+        return;
+    if (g->environment->supervises &&
+        !ports_take(g->ports, TARS_TCP, "127.0.0.1", port, &port, &none))
+        return; /* the server's own ports are more important */
+    if (!port || (!g->environment->supervises && !g->environment->held_ports))
+        return;
+    m->heartbeat_port = port;
+    m->node = tars_arena_printf(m->arena, "tars.tarsnode.ServerObj@tcp -h 127.0.0.1 -p %u -t 60000",
+                                (unsigned)port);
+}
+
 static bool expand(struct generating *g)
 {
     for (size_t i = 0; i < g->meta->adapter_count; i++)
         if (!expand_endpoint(g, g->meta->adapters[i].object, &g->meta->adapters[i].endpoint))
             return false;
-    return expand_locator(g) && expand_endpoint(g, NULL, &g->meta->local);
+    if (!expand_locator(g) || !expand_endpoint(g, NULL, &g->meta->local))
+        return false;
+    choose_node(g);
+    return true;
 }
 
 /* ---- files --------------------------------------------------------------------------------------
  */
+
+/* The merge file may name another node; then nothing comes to us. */
+static bool heed_merged_node(const struct generating *g, struct tars_str text)
+{
+    struct tars_conf *conf = tars_conf_parse(text, g->error);
+    const char *node;
+
+    if (!conf)
+        return false;
+    node = tars_conf_get(conf, "/tars/application/server<node>", "");
+    if (strcmp(node, g->meta->node) != 0) {
+        g->meta->node = tars_arena_copy(g->meta->arena, tars_str(node)).at;
+        g->meta->heartbeat_port = 0;
+    }
+    tars_conf_free(conf);
+    return true;
+}
 
 static bool merge(const struct generating *g, struct tars_str *text)
 {
@@ -168,7 +210,8 @@ static bool merge(const struct generating *g, struct tars_str *text)
     over = file_read(path, &len, g->error);
     if (!over)
         return tars_fail_prefix(g->error, "TARS_MERGE_CONF: ");
-    ok = merge_texts(*text, tars_str_n(over, len), g->meta->arena, text, g->error) ||
+    ok = (merge_texts(*text, tars_str_n(over, len), g->meta->arena, text, g->error) &&
+          heed_merged_node(g, *text)) ||
          tars_fail_prefix(g->error, "%s: ", path);
     free(over);
     return ok;

@@ -44,6 +44,7 @@ static const struct field fields[] = {
     NUMBER_FIELD(meta, "async_invoke_timeout", async_timeout, 5000),
     NUMBER_FIELD(meta, "report_interval", report_interval, 6000),
     NUMBER_FIELD(meta, "refresh_endpoint_interval", endpoint_refresh, 60000),
+    TEXT_FIELD(meta, "node", node, ""),
     TEXT_FIELD(meta, "local", local, "tcp -h 127.0.0.1 -p ${random_port} -t 5000"),
     TEXT_FIELD(meta, "logSize", log_size, "100M"),
     NUMBER_FIELD(meta, "logNum", log_count, 5),
@@ -67,6 +68,7 @@ static const struct field adapter_fields[] = {
 static const struct field info_fields[] = {
     TEXT_FIELD(meta, "local_ip", local_ip, ""),
     TEXT_FIELD(meta, "tars_path", tars_path, ""),
+    NUMBER_FIELD(meta, "heartbeat_port", heartbeat_port, 0),
 };
 
 enum {

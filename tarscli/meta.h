@@ -26,7 +26,9 @@ struct meta {
     int32_t log_count, deactivating_timeout;
     struct meta_adapter *adapters;
     size_t adapter_count;
+    const char *node;                 /* whom the server reports to; "": nobody */
     const char *local_ip, *tars_path; /* only in server_info.yaml */
+    int32_t heartbeat_port;           /* likewise: the node is our supervisor there; 0: it is not */
 };
 
 /* Defaults and no adapters. */

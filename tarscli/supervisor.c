@@ -17,6 +17,7 @@
 #include "drain.h"
 #include "file.h"
 #include "generate.h"
+#include "heartbeats.h"
 #include "logfile.h"
 #include "loop/loop.h"
 #include "reporter.h"
@@ -32,6 +33,7 @@ enum {
     TAIL_BYTES = 64 * 1024,
     STOP_PATH_MS = 30000,
     STEPS = 2,
+    LEAST_BEATS_MS = 30000,
 };
 
 struct supervision {
@@ -42,6 +44,7 @@ struct supervision {
     struct meta *meta;
     struct registry *registry;
     struct reporter *reporter;
+    struct heartbeats *heartbeats; /* NULL: none come */
     struct supervisor *sup;
     struct sup_server *server;
     struct sup_task *script; /* before a check */
@@ -368,6 +371,9 @@ static void on_event(void *user, struct sup_server *server, const struct sup_eve
     case SUP_EVENT_EXITED:
         on_exited(s, event);
         break;
+    case SUP_EVENT_HUNG:
+        tell(s, "[alarm] heartbeat overtime, will restart process", event->text);
+        break;
     case SUP_EVENT_SLOW_START:
         tell(s, "[alarm] server does not become active", event->text);
         break;
@@ -525,6 +531,45 @@ static bool open_reports(struct supervision *s, struct tars_error *error)
     return true;
 }
 
+static bool on_alive(void *user, struct tars_str adapter, int32_t pid)
+{
+    struct supervision *s = user;
+    char *name = xstrndup(adapter.at ? adapter.at : "", adapter.len);
+    bool ok = sup_heartbeat(s->server, CHECKS_ANY_BEAT, pid);
+
+    if (ok && *name && strlen(name) == adapter.len && strcmp(name, CHECKS_ANY_BEAT) != 0)
+        ok = sup_heartbeat(s->server, name, 0); /* a name that is none is counted there */
+    free(name);
+    return ok;
+}
+
+static bool on_starting(void *user, int32_t pid)
+{
+    struct supervision *s = user;
+
+    return sup_activating(s->server, pid);
+}
+
+/* Without them the ports decide, as for any program that sends none. */
+static void open_heartbeats(struct supervision *s)
+{
+    const struct heartbeats_owner owner = {.application = s->meta->application,
+                                           .server = s->meta->server,
+                                           .alive = on_alive,
+                                           .starting = on_starting,
+                                           .user = s};
+    struct tars_error error;
+
+    if (!s->meta->heartbeat_port)
+        return;
+    if (s->environment->heartbeat_timeout < LEAST_BEATS_MS)
+        log_warn("supervisor",
+                 "TARS_HEARTBEAT_TIMEOUT is short: runtimes send a heartbeat every 10 s");
+    s->heartbeats = heartbeats_new(s->loop, (uint16_t)s->meta->heartbeat_port, &owner, &error);
+    if (!s->heartbeats)
+        log_warn("supervisor", "%s; the ports alone decide", error.text);
+}
+
 static bool start(struct supervision *s, struct tars_error *error)
 {
     const struct environment *e = s->environment;
@@ -547,6 +592,7 @@ static bool start(struct supervision *s, struct tars_error *error)
     loop_timer_set(s->loop, &s->look, LOOK_MS, look);
     if (e->before_check_script)
         loop_timer_set(s->loop, &s->check, e->check_interval, before_check);
+    open_heartbeats(s);
     sup_start(s->server);
     if (s->launched)
         on_state(s);
@@ -558,6 +604,7 @@ static void finish(struct supervision *s)
     loop_timer_clear(s->loop, &s->look);
     loop_timer_clear(s->loop, &s->check);
     loop_timer_clear(s->loop, &s->goodbye);
+    heartbeats_free(s->heartbeats);
     reporter_free(s->reporter);
     drain_free(s->drain);
     registry_free(s->registry);

@@ -291,7 +291,9 @@ void sup_health_start(struct sup_health *health, const struct sup_spec *spec, bo
         struct asked *a = &health->asked[i];
         a->health = health;
         a->check = &spec->checks[i];
-        a->passing = a->has_passed = assume;
+        /* Whether it sends heartbeats is not known of one that was found. */
+        bool silent = a->check->kind == SUP_CHECK_HEARTBEAT && a->check->optional;
+        a->passing = a->has_passed = assume && !silent;
         a->delay_ms = FIRST_MS;
         snprintf(a->reason, sizeof a->reason, "%s", "no answer yet");
         if (a->check->kind == SUP_CHECK_HEARTBEAT)

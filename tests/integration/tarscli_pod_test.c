@@ -96,6 +96,24 @@ START_TEST(hung_server_that_still_listens_is_noticed_by_ping)
 }
 END_TEST
 
+/* The server reports at its start and then every 10 s, which is too seldom for this supervisor: the
+ * ports are open all the time. */
+START_TEST(server_whose_heartbeats_end_is_started_again)
+{
+    struct pod pod = lonely_pod();
+    pod_env(&pod, "TARS_HEARTBEAT_TIMEOUT=2s");
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    pid_t before = pod_server(&pod);
+    ck_assert(pod_file_has(&pod, "conf/ShapeServer.conf", "node=tars.tarsnode.ServerObj@tcp"));
+    ck_assert(tk_eventually(
+        pod_file_has(&pod, "log/supervisor.log", "heartbeat overtime, will restart process"),
+        SOON_MS));
+    ck_assert(tk_eventually(pod_server(&pod) != before && pod_ready(&pod), SOON_MS));
+    pod_drop(&pod);
+}
+END_TEST
+
 START_TEST(script_before_checks_is_killed_when_it_hangs)
 {
     struct pod pod = lonely_pod();
@@ -388,6 +406,7 @@ static int run_tests(void)
     tcase_add_test(tc, stop_mark_keeps_the_server_down_until_it_is_removed);
     tcase_add_test(tc, crash_loop_waits_longer_each_time_and_shows_the_output);
     tcase_add_test(tc, hung_server_that_still_listens_is_noticed_by_ping);
+    tcase_add_test(tc, server_whose_heartbeats_end_is_started_again);
     tcase_add_test(tc, script_before_checks_is_killed_when_it_hangs);
     tcase_add_test(tc, slow_start_becomes_inactive_after_its_time);
     tcase_add_test(tc, probe_fails_when_the_supervisor_stands_still);

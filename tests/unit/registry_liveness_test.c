@@ -278,7 +278,7 @@ END_TEST
 START_TEST(share_counts_within_a_window_and_the_next_one_takes_more)
 {
     ck_assert_uint_eq(gone_of(8, 8), 4);
-    ck_assert_str_eq(liveness.spared_object.at, "App.Server.Obj");
+    ck_assert(tars_str_is(liveness.spared_object, "App.Server.Obj"));
     for (int64_t now = late + SECOND; now <= late + 90 * SECOND; now += SECOND)
         ck_assert_uint_eq(round_at(now), 0);
     ck_assert_uint_eq(round_at(late + 91 * SECOND), 2);

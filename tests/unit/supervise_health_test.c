@@ -325,6 +325,31 @@ START_TEST(a_program_that_sends_none_is_judged_by_the_rest)
 }
 END_TEST
 
+/* It may have been judged by its ports alone before. */
+START_TEST(a_server_that_was_found_need_not_have_sent_any)
+{
+    const char *state = tk_dir();
+    struct answers answers = {.a = true};
+    const struct sup_check checks[] = {
+        {.kind = SUP_CHECK_HEARTBEAT, .timeout_ms = 100, .optional = true, .restart = true},
+        {.kind = SUP_CHECK_CALL, .call = answer_a, QUICK_CHECK}};
+    struct sup_spec spec = {.checks = checks, .check_count = 2, .user = &answers};
+    struct nursery *n = nursery_new(state);
+    n->outlived = true;
+    struct sup_server *s = nursery_add(n, "found", "exec sleep 600", &spec);
+    sup_start(s);
+    ck_assert(becomes(n, s, SUP_ACTIVE));
+    nursery_abandon(n);
+    n = nursery_new(state);
+    s = nursery_add(n, "found", "exec sleep 600", &spec);
+    ck_assert(nursery_has(n, " adopted "));
+    nursery_until(n, false, 400);
+    ck_assert_int_eq(nursery_present(s), SUP_ACTIVE);
+    ck_assert(!nursery_has(n, " hung "));
+    nursery_free(n);
+}
+END_TEST
+
 START_TEST(only_its_own_processes_speak_for_a_server)
 {
     struct nursery *n = nursery_new(NULL);
@@ -465,6 +490,7 @@ int main(void)
     tcase_add_test(tc, thresholds_and_late_answers);
     tcase_add_test(tc, the_first_heartbeat_makes_active_and_one_late_adapter_restarts);
     tcase_add_test(tc, a_program_that_sends_none_is_judged_by_the_rest);
+    tcase_add_test(tc, a_server_that_was_found_need_not_have_sent_any);
     tcase_add_test(tc, only_its_own_processes_speak_for_a_server);
     tcase_add_test(tc, a_start_without_end_is_told_and_restarted_where_wanted);
     tcase_add_test(tc, sinks_are_told_until_they_have_heard);

@@ -25,6 +25,7 @@ static void open_home(void)
     mkdir(tk_text("%s/data", home), 0755);
     first_port = tk_free_port();
     setenv("TARS_PATH", home, 1);
+    setenv("TARS_HEARTBEAT", "off", 1); /* tests of it say otherwise */
     setenv("POD_IP", "127.0.0.1", 1);
     setenv("TARS_RAND_PORT_MIN", tk_text("%u", first_port), 1);
     setenv("TARS_RAND_PORT_MAX", tk_text("%u", first_port + 200), 1);
@@ -241,6 +242,94 @@ START_TEST(info_file_reads_back_as_it_was)
 }
 END_TEST
 
+/* ---- the node that heartbeats go to
+ * --------------------------------------------------------------- */
+
+/* What the configuration says of it: "", or its port behind the usual text. */
+static const char *node_in(const char *file)
+{
+    static const char usual[] = "tars.tarsnode.ServerObj@tcp -h 127.0.0.1 -p ";
+    struct tars_error error = {0};
+    struct tars_conf *conf = tars_conf_load(tk_text("%s/conf/%s", home, file), &error);
+    ck_assert_msg(conf != NULL, "%s", error.text);
+    const char *node = tk_text("%s", tars_conf_get(conf, "/tars/application/server<node>", ""));
+    tars_conf_free(conf);
+    return strncmp(node, usual, sizeof usual - 1) == 0 ? node + sizeof usual - 1 : node;
+}
+
+/* As the genconf that a start script runs, under a supervisor that holds these ports. */
+static void run_genconf(const char *held)
+{
+    struct tars_error error = {0};
+    meta_free(&meta);
+    if (held)
+        setenv("TARSCLI_PORTS", held, 1);
+    ck_assert(environment_read(&env, USED_BY_GENCONF, &error));
+    struct ports *own = ports_new(env.port_min, env.port_max, env.held_ports);
+    ck_assert_msg(generate(&env, own, &meta, &error), "%s", error.text);
+    ports_free(own);
+    unsetenv("TARSCLI_PORTS");
+}
+
+START_TEST(supervised_server_is_told_where_its_heartbeats_go)
+{
+    write_meta(hello_yaml);
+    unsetenv("TARS_HEARTBEAT");
+    works();
+    int port = meta.heartbeat_port;
+    ck_assert_int_gt(port, port_of(meta.local));
+    const char *text = tk_text("%d -t 60000", port);
+    ck_assert_str_eq(node_in("Hello.conf"), text);
+    works(); /* the next supervisor finds the port free and keeps it */
+    ck_assert_str_eq(node_in("Hello.conf"), text);
+    run_genconf(tk_text("%d", port)); /* the supervisor listens: the port need not be free */
+    ck_assert_str_eq(node_in("Hello.conf"), text);
+    ck_assert_int_eq(meta.heartbeat_port, port);
+}
+END_TEST
+
+START_TEST(nobody_is_named_where_nobody_would_listen)
+{
+    write_meta(hello_yaml);
+    unsetenv("TARS_HEARTBEAT");
+    run_genconf(NULL);
+    ck_assert_str_eq(node_in("Hello.conf"), "");
+    setenv("TARS_HEARTBEAT", "off", 1);
+    works();
+    ck_assert_str_eq(node_in("Hello.conf"), "");
+    ck_assert_int_eq(meta.heartbeat_port, 0);
+}
+END_TEST
+
+START_TEST(node_of_the_users_own_stays)
+{
+    unsetenv("TARS_HEARTBEAT");
+    write_meta("application: Demo\nserver: Hello\nnode: my.node.Obj@tcp -h 1.2.3.4 -p 5\n");
+    works();
+    ck_assert_str_eq(node_in("Hello.conf"), "my.node.Obj@tcp -h 1.2.3.4 -p 5");
+    ck_assert_int_eq(meta.heartbeat_port, 0);
+    write_meta(hello_yaml);
+    setenv("TARS_MERGE_CONF", tk_text("%s/bin/merge", home), 1);
+    tk_write_file(tk_text("%s/bin/merge", home),
+                  "<tars><application><server>\nnode=merged\n</server></application></tars>");
+    works();
+    ck_assert_str_eq(node_in("Hello.conf"), "merged");
+    ck_assert_int_eq(meta.heartbeat_port, 0);
+}
+END_TEST
+
+START_TEST(servers_own_ports_go_before_heartbeats)
+{
+    unsetenv("TARS_HEARTBEAT");
+    write_meta(hello_yaml);
+    works();
+    setenv("TARS_RAND_PORT_MIN", tk_text("%u", port_of(meta.adapters[0].endpoint)), 1);
+    setenv("TARS_RAND_PORT_MAX", tk_text("%u", port_of(meta.local)), 1);
+    works();
+    ck_assert_str_eq(node_in("Hello.conf"), "");
+}
+END_TEST
+
 START_TEST(without_metadata_the_environment_is_enough)
 {
     fails("application or server name can not be empty");
@@ -452,6 +541,10 @@ int main(void)
     tcase_add_test(tc, set_build_name_and_merge_file_are_in_it);
     tcase_add_test(tc, environment_goes_before_metadata);
     tcase_add_test(tc, info_file_reads_back_as_it_was);
+    tcase_add_test(tc, supervised_server_is_told_where_its_heartbeats_go);
+    tcase_add_test(tc, nobody_is_named_where_nobody_would_listen);
+    tcase_add_test(tc, node_of_the_users_own_stays);
+    tcase_add_test(tc, servers_own_ports_go_before_heartbeats);
     tcase_add_test(tc, without_metadata_the_environment_is_enough);
     tcase_add_test(tc, what_cannot_be_used_is_refused_with_the_reason);
     tcase_add_test(tc, nothing_half_written_is_left_and_write_errors_are_told);
