@@ -52,6 +52,8 @@ DAEMON_ROOMS := http daemon es
 IDL_ROOMS := idl
 # processes, on base and loop alone: no Tars, and none of the libraries of the daemons
 SUPERVISE_ROOMS := supervise
+# one server the K8STARS way, on supervise and libtars: what tarscli and tarsc run share
+K8STARS_ROOMS := k8stars
 
 DAEMONS := $(notdir $(patsubst %/main.c,%,$(wildcard tarsregistry/main.c tarselasticsearch/main.c tarsc/main.c)))
 PROGRAMS := $(if $(wildcard tools/tars2c/*.c),tars2c) $(DAEMONS) tarscli
@@ -67,22 +69,25 @@ IDL_A := $(LIB)/internal/libidl.a
 TARS_A := $(LIB)/internal/libtars.a
 COMMON_A := $(LIB)/internal/libcommon.a
 SUPERVISE_A := $(LIB)/internal/libsupervise.a
+K8STARS_A := $(LIB)/internal/libk8stars.a
 
 BASE_O := $(call objects,common/base/*.c common/wire/*.c)
 TARS_O := $(BASE_O) $(foreach r,$(filter-out base wire,$(TARS_ROOMS)),$(call objects,common/$(r)/*.c)) $(GEN_O)
 COMMON_O := $(foreach r,$(DAEMON_ROOMS),$(call objects,common/$(r)/*.c))
 IDL_O := $(foreach r,$(IDL_ROOMS),$(call objects,common/$(r)/*.c))
 SUPERVISE_O := $(foreach r,$(SUPERVISE_ROOMS),$(call objects,common/$(r)/*.c))
+K8STARS_O := $(foreach r,$(K8STARS_ROOMS),$(call objects,common/$(r)/*.c))
 
 .DEFAULT_GOAL := all
 .PHONY: all
-all: $(PROGRAMS:%=$(BIN)/%) $(TARS_A) $(COMMON_A) $(SUPERVISE_A)
+all: $(PROGRAMS:%=$(BIN)/%) $(TARS_A) $(COMMON_A) $(SUPERVISE_A) $(K8STARS_A)
 
 $(BASE_A): $(BASE_O)
 $(IDL_A): $(IDL_O)
 $(TARS_A): $(TARS_O)
 $(COMMON_A): $(COMMON_O)
 $(SUPERVISE_A): $(SUPERVISE_O)
+$(K8STARS_A): $(K8STARS_O)
 $(LIB)/internal/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -93,8 +98,9 @@ $(BIN)/tars2c: $(call objects,tools/tars2c/*.c) $(IDL_A) $(BASE_A)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ -lm
 
-# tarsc carries the framework's interfaces with it
-EXTRA_tarsc := $(OBJ)/gen/builtin.o
+# tarsc carries the framework's interfaces with it, and reads metadata of servers
+LDLIBS_tarsc := -lyaml
+EXTRA_tarsc := $(OBJ)/gen/builtin.o $(K8STARS_A)
 $(GEN)/builtin.c: $(PROTOCOL) scripts/embed
 	@mkdir -p $(@D)
 	@scripts/embed $(PROTOCOL) >$@.tmp && mv $@.tmp $@
@@ -104,7 +110,7 @@ define daemon_rule
 $(BIN)/$(1): $(call objects,$(1)/*.c) $(EXTRA_$(1)) $(SUPERVISE_A) $(COMMON_A) $(IDL_A) $(TARS_A)
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
-	@$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(DAEMON_LDLIBS)
+	@$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS_$(1)) $$(DAEMON_LDLIBS)
 endef
 $(foreach d,$(DAEMONS),$(eval $(call daemon_rule,$(d))))
 
@@ -127,7 +133,7 @@ $(OBJ)/gen/%.o: $(GEN)/%.c | $(GEN_H)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Everything but the compiler and what it stands on may include generated headers.
-$(filter-out $(BASE_O),$(TARS_O) $(COMMON_O)) $(foreach d,$(DAEMONS),$(call objects,$(d)/*.c)): | $(GEN_H)
+$(filter-out $(BASE_O),$(TARS_O) $(COMMON_O) $(K8STARS_O)) $(foreach d,$(DAEMONS),$(call objects,$(d)/*.c)): | $(GEN_H)
 
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)

@@ -23,9 +23,6 @@ enum {
     CONTEXT_MAX = 32
 };
 
-static const char default_locator[] =
-    "tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p 17890 -t 60000";
-
 static const char usage[] =
     "Usage: tarsc call [OPTION]... OBJECT[@ENDPOINT] FUNCTION [JSON]\n"
     "       tarsc call --list OBJECT\n"
@@ -392,10 +389,7 @@ static int read_options(int argc, char **argv, struct options *o, struct idl *id
 
 static int run(int argc, char **argv)
 {
-    const char *locator = getenv("TARSC_LOCATOR");
-    struct options o = {.version = 1,
-                        .timeout_ms = 3000,
-                        .locator = locator && *locator ? locator : default_locator};
+    struct options o = {.version = 1, .timeout_ms = 3000, .locator = object_locator()};
     struct idl *idl = idl_new();
     log_set_level(LOG_LEVEL_ERROR); /* the result says what went wrong */
     int status = read_options(argc, argv, &o, idl);

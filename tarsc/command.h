@@ -15,6 +15,7 @@ extern const struct command command_down;
 extern const struct command command_logs;
 extern const struct command command_ps;
 extern const struct command command_restart;
+extern const struct command command_run;
 extern const struct command command_stop;
 extern const struct command command_up;
 

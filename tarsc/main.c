@@ -7,7 +7,7 @@
 
 static const struct command *const commands[] = {&command_up,   &command_ps,      &command_logs,
                                                  &command_stop, &command_restart, &command_down,
-                                                 &command_call};
+                                                 &command_run,  &command_call};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(FILE *out)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "objects.h"
 
+#include <stdlib.h>
+
 static const struct object_row rows[] = {
     {"AdminObj", "AdminF.tars", "AdminF"},
     {"tars.tarsregistry.QueryObj", "QueryF.tars", "QueryF"},
@@ -27,4 +29,11 @@ const struct object_row *object_find(struct tars_str object)
         if (tars_str_is(object, rows[i].object))
             return &rows[i];
     return NULL;
+}
+
+const char *object_locator(void)
+{
+    const char *named = getenv("TARSC_LOCATOR");
+    return named && *named ? named
+                           : "tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p 17890 -t 60000";
 }

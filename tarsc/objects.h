@@ -14,6 +14,9 @@ struct object_row {
 /* NULL for an object that is not the framework's. */
 const struct object_row *object_find(struct tars_str object);
 
+/* The registry that is meant when none is named: TARSC_LOCATOR, else the suite on this machine. */
+const char *object_locator(void);
+
 /* The files of protocol/ as they were when the program was built. */
 extern const struct idl_builtin builtin_files[];
 extern const size_t builtin_file_count;

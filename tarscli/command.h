@@ -3,7 +3,7 @@
 #ifndef TARSCLI_COMMAND_H
 #define TARSCLI_COMMAND_H
 
-#include "environment.h"
+#include "k8stars/environment.h"
 
 struct command {
     const char *name;

@@ -7,7 +7,7 @@
 
 #include "base/xmalloc.h"
 #include "conf/number.h"
-#include "file.h"
+#include "k8stars/file.h"
 
 static bool read_words(const char *root, const char *path, char words[2][32])
 {

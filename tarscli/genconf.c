@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tarscli genconf: writes the server's configuration and server_info.yaml. */
 #include "command.h"
-#include "generate.h"
+#include "k8stars/generate.h"
 
 static int run(const struct environment *environment, int argc, char **argv,
                struct tars_error *error)

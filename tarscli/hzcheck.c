@@ -5,7 +5,7 @@
 
 #include "base/xmalloc.h"
 #include "command.h"
-#include "status.h"
+#include "k8stars/status.h"
 
 enum { TRIES = 10, PAUSE_NS = 50 * 1000000 };
 

@@ -6,7 +6,7 @@
 #include "AdminF.h"
 #include "base/xmalloc.h"
 #include "command.h"
-#include "generate.h"
+#include "k8stars/generate.h"
 
 enum { TIMEOUT_MS = 5000 };
 

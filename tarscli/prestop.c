@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tarscli prestop: the preStop hook. Drains the server, then removes it from the registry. */
 #include "command.h"
-#include "drain.h"
-#include "generate.h"
+#include "k8stars/drain.h"
+#include "k8stars/generate.h"
 #include "loop/loop.h"
-#include "status.h"
+#include "k8stars/status.h"
 
 static void stop(void *loop)
 {

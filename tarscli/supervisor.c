@@ -11,17 +11,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
-#include "checks.h"
+#include "k8stars/checks.h"
 #include "command.h"
 #include "cpus.h"
-#include "drain.h"
-#include "file.h"
-#include "generate.h"
 #include "heartbeats.h"
+#include "k8stars/drain.h"
+#include "k8stars/file.h"
+#include "k8stars/generate.h"
 #include "logfile.h"
 #include "loop/loop.h"
-#include "reporter.h"
-#include "status.h"
+#include "k8stars/reporter.h"
+#include "k8stars/status.h"
 
 enum {
     LOOK_MS = 1000, /* how often data/stop and server_info.yaml are looked at */

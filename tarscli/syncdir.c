@@ -14,7 +14,7 @@
 #include "base/map.h"
 #include "base/xmalloc.h"
 #include "command.h"
-#include "file.h"
+#include "k8stars/file.h"
 
 enum { DATA_MODE = 0644, SCRIPT_MODE = 0755 };
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <tars/conf.h>
 
-#include "tarscli/config.h"
-#include "tarscli/merge.h"
+#include "k8stars/config.h"
+#include "k8stars/merge.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

@@ -8,7 +8,7 @@
 
 #include "tarscli/command.h"
 #include "tarscli/cpus.h"
-#include "tarscli/generate.h"
+#include "k8stars/generate.h"
 #include "testkit.h"
 
 static const char *home;

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tarscli/duration.h"
-#include "tarscli/environment.h"
-#include "tarscli/merge.h"
+#include "k8stars/duration.h"
+#include "k8stars/environment.h"
+#include "k8stars/merge.h"
 
 /* ---- durations
  * ----------------------------------------------------------------------------------- */

@@ -4,10 +4,10 @@
  * data/check_status and to the registry. While the registry is away it is tried on and on. On the
  * loop.
  */
-#ifndef TARSCLI_REPORTER_H
-#define TARSCLI_REPORTER_H
+#ifndef K8STARS_REPORTER_H
+#define K8STARS_REPORTER_H
 
-#include "registry.h"
+#include "k8stars/registry.h"
 
 struct reporter;
 

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
-#include "file.h"
+#include "k8stars/file.h"
 #include "loop/loop.h"
 #include "rpc/registry_query.h"
 

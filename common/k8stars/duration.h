@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Durations as K8STARS writes them: "30s", "500ms", "0". */
-#ifndef TARSCLI_DURATION_H
-#define TARSCLI_DURATION_H
+#ifndef K8STARS_DURATION_H
+#define K8STARS_DURATION_H
 
 #include <tars/types.h>
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Registration of one server at tars.tarsregistry.Registry, and messages to the notify service. On
  * the client's loop; nothing here waits. */
-#ifndef TARSCLI_REGISTRY_H
-#define TARSCLI_REGISTRY_H
+#ifndef K8STARS_REGISTRY_H
+#define K8STARS_REGISTRY_H
 
 #include <tars/client.h>
 
-#include "environment.h"
-#include "meta.h"
+#include "k8stars/environment.h"
+#include "k8stars/meta.h"
 
 struct loop;
 struct registry;

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "loop/loop.h"
-#include "status.h"
+#include "k8stars/status.h"
 
 struct reporter {
     struct loop *loop;

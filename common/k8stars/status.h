@@ -3,10 +3,10 @@
  * data/check_status: one word about the server, and by its age a sign of the supervisor's life;
  * data/prestop: the drain has begun or is over.
  */
-#ifndef TARSCLI_STATUS_H
-#define TARSCLI_STATUS_H
+#ifndef K8STARS_STATUS_H
+#define K8STARS_STATUS_H
 
-#include "environment.h"
+#include "k8stars/environment.h"
 
 #define STATUS_ACTIVATING   "activating"
 #define STATUS_ACTIVE       "active"

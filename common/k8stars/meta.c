@@ -104,6 +104,25 @@ void meta_init(struct meta *meta)
     set_defaults(info_fields, INFO_FIELDS, meta);
 }
 
+struct meta_adapter *meta_adapter_of(struct meta *meta, const char *object)
+{
+    struct meta_adapter *list;
+
+    for (size_t i = 0; i < meta->adapter_count; i++)
+        if (strcmp(meta->adapters[i].object, object) == 0)
+            return &meta->adapters[i];
+    if (meta->adapter_count == META_ADAPTERS_MAX)
+        return NULL;
+    list = tars_arena_alloc(meta->arena, (meta->adapter_count + 1) * sizeof *list);
+    if (meta->adapter_count)
+        memcpy(list, meta->adapters, meta->adapter_count * sizeof *list);
+    meta->adapters = list;
+    list += meta->adapter_count++;
+    set_defaults(adapter_fields, ADAPTER_FIELDS, list);
+    list->object = tars_arena_copy(meta->arena, tars_str(object)).at;
+    return list;
+}
+
 void meta_free(struct meta *meta)
 {
     tars_arena_free(meta->arena);

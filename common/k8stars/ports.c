@@ -132,6 +132,14 @@ bool ports_take(struct ports *ports, enum tars_transport transport, const char *
                      (int)ports->first, (int)ports->last, host);
 }
 
+bool ports_claim(struct ports *ports, enum tars_transport transport, const char *host,
+                 uint16_t port, struct tars_error *error)
+{
+    return was_taken(ports, port) || try_port(ports, transport, host, port) ||
+           tars_fail(error, 1, "port %u on %.100s is taken, or that is no address of this machine",
+                     (unsigned)port, host);
+}
+
 char *ports_variable(const struct ports *ports)
 {
     char *text = xstrdup("TARSCLI_PORTS=");

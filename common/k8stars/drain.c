@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "loop/loop.h"
-#include "status.h"
+#include "k8stars/status.h"
 
 enum {
     FIRST_PAUSE_MS = 1000, /* the supervisor has seen the mark by then and says nothing else */

@@ -9,7 +9,7 @@
 
 #include "base/xmalloc.h"
 #include "conf/number.h"
-#include "duration.h"
+#include "k8stars/duration.h"
 
 enum { PORT_MAX = 65535 };
 

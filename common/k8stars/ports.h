@@ -3,8 +3,8 @@
  * Free ports for ${random_port}: the lowest of a range on which nobody listens and which no other
  * tarscli of this network (all containers of a pod share one) has taken for its server.
  */
-#ifndef TARSCLI_PORTS_H
-#define TARSCLI_PORTS_H
+#ifndef K8STARS_PORTS_H
+#define K8STARS_PORTS_H
 
 #include <tars/endpoint.h>
 
@@ -21,6 +21,11 @@ void ports_free(struct ports *ports);
  */
 bool ports_take(struct ports *ports, enum tars_transport transport, const char *host,
                 uint16_t preferred, uint16_t *port, struct tars_error *error) TARS_MUSTCHECK;
+
+/* Takes exactly this port, whatever the range; one that was taken here before is ours already.
+ * False when somebody else has it. */
+bool ports_claim(struct ports *ports, enum tars_transport transport, const char *host,
+                 uint16_t port, struct tars_error *error) TARS_MUSTCHECK;
 
 /* "TARSCLI_PORTS=13000,13001" for a tarscli that our server runs; to be freed. */
 char *ports_variable(const struct ports *ports);

@@ -3,8 +3,8 @@
  * What is known of a server: the metadata that its image brings (_server_meta.yaml) and, once all
  * of it is settled, server_info.yaml, which the other subcommands read.
  */
-#ifndef TARSCLI_META_H
-#define TARSCLI_META_H
+#ifndef K8STARS_META_H
+#define K8STARS_META_H
 
 #include <tars/types.h>
 
@@ -34,6 +34,10 @@ struct meta {
 /* Defaults and no adapters. */
 void meta_init(struct meta *meta);
 void meta_free(struct meta *meta);
+
+/* The adapter of that object, a new one with defaults when there is none; NULL when there are
+ * META_ADAPTERS_MAX. Others may move. */
+struct meta_adapter *meta_adapter_of(struct meta *meta, const char *object);
 
 /* Reads metadata, with defaults for what it does not say. Unknown keys are ignored; what does not
  * parse, has another type or is too much fails with the line. */

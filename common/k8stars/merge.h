@@ -3,8 +3,8 @@
  * One configuration put over another the way K8STARS does it: texts stay as they are (no escapes),
  * tags and values may share a line, and the order is that of the first text, then the second's.
  */
-#ifndef TARSCLI_MERGE_H
-#define TARSCLI_MERGE_H
+#ifndef K8STARS_MERGE_H
+#define K8STARS_MERGE_H
 
 #include <tars/types.h>
 

@@ -3,10 +3,10 @@
  * Taking a server out of service without losing a call: the registry stops handing it out, the
  * server is told "prestop", clients get the time to notice, its rows are removed. On the loop.
  */
-#ifndef TARSCLI_DRAIN_H
-#define TARSCLI_DRAIN_H
+#ifndef K8STARS_DRAIN_H
+#define K8STARS_DRAIN_H
 
-#include "registry.h"
+#include "k8stars/registry.h"
 
 struct drain;
 

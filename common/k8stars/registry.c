@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
-#include "file.h"
-#include "lookup.h"
+#include "k8stars/file.h"
+#include "k8stars/lookup.h"
 #include "loop/loop.h"
 
 enum {

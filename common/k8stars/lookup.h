@@ -3,12 +3,12 @@
  * Where the framework's objects are: asked of the locator, remembered in data/cache_<object>, which
  * also serves when the locator does not answer. On the client's loop.
  */
-#ifndef TARSCLI_LOOKUP_H
-#define TARSCLI_LOOKUP_H
+#ifndef K8STARS_LOOKUP_H
+#define K8STARS_LOOKUP_H
 
 #include <tars/client.h>
 
-#include "environment.h"
+#include "k8stars/environment.h"
 
 struct loop;
 struct lookup;

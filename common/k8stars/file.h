@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Whole files: read with a bound, written so that no reader ever sees half of one. */
-#ifndef TARSCLI_FILE_H
-#define TARSCLI_FILE_H
+#ifndef K8STARS_FILE_H
+#define K8STARS_FILE_H
 
 #include <sys/types.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a supervisor asks to know whether a server is well, from its endpoints. */
-#ifndef TARSCLI_CHECKS_H
-#define TARSCLI_CHECKS_H
+#ifndef K8STARS_CHECKS_H
+#define K8STARS_CHECKS_H
 
-#include "registry.h"
+#include "k8stars/registry.h"
 #include "supervise/supervise.h"
 
 /* The key of the check that every heartbeat satisfies; those of adapters are their names. */

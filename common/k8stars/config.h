@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The start-up configuration of a server from what is known of it. */
-#ifndef TARSCLI_CONFIG_H
-#define TARSCLI_CONFIG_H
+#ifndef K8STARS_CONFIG_H
+#define K8STARS_CONFIG_H
 
-#include "meta.h"
+#include "k8stars/meta.h"
 
 /* The text in meta's arena; meta_check has passed. */
 bool config_print(struct meta *meta, struct tars_str *text,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The environment variables of tarscli: a table, read once when the process starts. */
-#ifndef TARSCLI_ENVIRONMENT_H
-#define TARSCLI_ENVIRONMENT_H
+#ifndef K8STARS_ENVIRONMENT_H
+#define K8STARS_ENVIRONMENT_H
 
 #include <stdio.h>
 

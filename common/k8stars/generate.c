@@ -7,9 +7,9 @@
 #include <tars/endpoint.h>
 
 #include "base/xmalloc.h"
-#include "config.h"
-#include "file.h"
-#include "merge.h"
+#include "k8stars/config.h"
+#include "k8stars/file.h"
+#include "k8stars/merge.h"
 
 enum { MODE = 0644 };
 
@@ -27,20 +27,25 @@ struct generating {
 /* ---- metadata and environment -------------------------------------------------------------------
  */
 
-static bool read_metadata(struct generating *g)
+static bool read_metadata(const struct environment *environment, struct meta *meta,
+                          struct tars_error *error)
 {
-    char *path = environment_file(g->environment, "bin", "_server_meta.yaml");
-    size_t len;
-    char *text = file_read(path, &len, g->error);
-    bool ok;
+    char *path = environment_file(environment, "bin", "_server_meta.yaml");
+    /* without it the environment may say all that is needed */
+    bool ok = generate_read(path, meta, error) || error->code == ENOENT;
 
-    if (text)
-        ok = meta_read(g->meta, tars_str_n(text, len), g->error) ||
-             tars_fail_prefix(g->error, "%s: ", path);
-    else /* without it the environment may say all that is needed */
-        ok = g->error->code == ENOENT;
-    free(text);
     free(path);
+    return ok;
+}
+
+bool generate_read(const char *path, struct meta *meta, struct tars_error *error)
+{
+    size_t len;
+    char *text = file_read(path, &len, error);
+    bool ok = text && (meta_read(meta, tars_str_n(text, len), error) ||
+                       tars_fail_prefix(error, "%s: ", path));
+
+    free(text);
     return ok;
 }
 
@@ -227,19 +232,20 @@ static bool write_file(const struct generating *g, const char *folder, const cha
     return ok;
 }
 
-static bool write_all(struct generating *g)
+bool generate_write(const struct environment *environment, struct meta *meta,
+                    struct tars_error *error)
 {
-    const char *base = g->environment->build_server ? g->environment->build_server
-                                                    : g->meta->server;
+    const struct generating g = {environment, NULL, meta, {0}, error};
+    const char *base = environment->build_server ? environment->build_server : meta->server;
     struct tars_str text;
 
-    return config_print(g->meta, &text, g->error) && merge(g, &text) &&
-           write_file(g, "conf", tars_arena_printf(g->meta->arena, "%s.conf", base), text) &&
-           write_file(g, "data", "server_info.yaml", meta_print_info(g->meta));
+    return config_print(meta, &text, error) && merge(&g, &text) &&
+           write_file(&g, "conf", tars_arena_printf(meta->arena, "%s.conf", base), text) &&
+           write_file(&g, "data", "server_info.yaml", meta_print_info(meta));
 }
 
-bool generate(const struct environment *environment, struct ports *ports, struct meta *meta,
-              struct tars_error *error)
+bool generate_settle(const struct environment *environment, struct ports *ports, struct meta *meta,
+                     struct tars_error *error)
 {
     struct generating g = {environment, ports, meta, {0}, error};
     struct tars_error ignored;
@@ -249,14 +255,19 @@ bool generate(const struct environment *environment, struct ports *ports, struct
         meta_free(&g.before); /* there is none yet, or it cannot be used */
         meta_init(&g.before);
     }
-    meta_init(meta);
-    ok = read_metadata(&g);
-    if (ok) {
-        apply_environment(&g);
-        ok = check(&g) && expand(&g) && write_all(&g);
-    }
+    apply_environment(&g);
+    ok = check(&g) && expand(&g);
     meta_free(&g.before);
     return ok;
+}
+
+bool generate(const struct environment *environment, struct ports *ports, struct meta *meta,
+              struct tars_error *error)
+{
+    meta_init(meta);
+    return read_metadata(environment, meta, error) &&
+           generate_settle(environment, ports, meta, error) &&
+           generate_write(environment, meta, error);
 }
 
 bool generate_load(const struct environment *environment, struct meta *meta,

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "file.h"
+#include "k8stars/file.h"
 
 static const char status_file[] = "check_status", drain_file[] = "prestop";
 
