@@ -17,9 +17,10 @@ struct guest_options {
 };
 
 /*
- * Runs on the calling thread until SIGINT, SIGTERM or SIGHUP, a second one of which ends all
- * waiting: 0, or 1 when something had to be killed. With `once` until the server's end: its status,
- * or 128 and its signal. 1 when the program cannot be run. All of it is told on stderr.
+ * Runs on the calling thread until SIGINT, SIGTERM or SIGHUP, another one of which ends the drain
+ * or the patience with the server: 0, or 1 when it had to be killed. With `once` until the server's
+ * end: its status, or 128 and its signal. 1 when the program cannot be run. All of it is told on
+ * stderr.
  */
 int guest_run(const struct guest_options *options);
 
