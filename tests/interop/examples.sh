@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The servers of examples/ in folders as their Dockerfiles make them, under tarscli supervisor, called
-# by name from C (tarsc call) and from Node.js.
+# by name from C (tarsc call), Node.js and Java.
 . "$(dirname "$0")/lib.bash"
-"$tests/prepare" node || give_up "the peers can be installed"
+"$tests/prepare" node hello-java || give_up "the peers can be installed"
 suite
 ports=$(free_port)
-export NODE_PATH=$peers/node/node_modules
+export NODE_PATH=$peers/node/node_modules JAVA_OPTS="-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx256m"
 
 variables() {
     env=(TARS_PATH="$work/$1" POD_IP=127.0.0.1 TARS_LOCATOR="$locator" TARS_CHECK_INTERVAL=500ms SERVER_VERSION=1.0
@@ -24,30 +24,42 @@ greets() {
 greets_node() {
     node "$top/examples/hello-node/client.js" "$locator" "$1" you | grep -q "Hello, you, from $2"
 }
+# One process for all, which has cost a second by then.
+greetings_java() {
+    "${java[@]}" -cp "$peers/hello-java/target/classes:$peers/hello-java/target/lib/*" demo.Client "$locator" you "$@" 2>>"$work/java-client.log"
+}
 
 registered() {
     [[ $(found "$1") == 127.* ]]
 }
 
-declare -A supervisor server=([simpleserver]=SimpleServer [hello-node]=HelloNode [php-style]=PhpStyle)
-for example in simpleserver hello-node php-style; do
+declare -A supervisor server=([simpleserver]=SimpleServer [hello-node]=HelloNode [hello-java]=HelloJava [php-style]=PhpStyle)
+declare -A language=([simpleserver]=C [hello-node]=Node.js [hello-java]=Java [php-style]=C)
+examples=(simpleserver hello-node hello-java php-style)
+for example in "${examples[@]}"; do
     mkdir -p "$work/$example"/{bin,conf,data,log}
-    cp "$top/examples/$example"/* "$BUILD/examples/simpleserver" "$work/$example/bin/"
+    find "$top/examples/$example" -maxdepth 1 -type f -exec cp -t "$work/$example/bin" {} + # no folders: Java's are built ones
+    cp "$BUILD/examples/simpleserver" "$work/$example/bin/"
+    [ $example != hello-java ] || cp -r "$peers/hello-java/target"/{classes,lib} "$work/$example/bin/"
     variables $example
     start $example env "${env[@]}" "$BUILD/bin/tarscli" supervisor
     supervisor[$example]=$pid
 done
-for example in simpleserver hello-node php-style; do
+objects=()
+for example in "${examples[@]}"; do
     object=Demo.${server[$example]}.HelloObj
-    language=C
-    [ $example != hello-node ] || language=Node.js
+    objects+=("$object")
     until_true 20 tarscli $example hzcheck ||
         not_ok "$example is ready" "$(tail -n 5 "$work/$example/log/supervisor.log" "$work/$example/log/start.log")"
     check "$example is registered as active" until_true 5 registered "$object"
-    check "$example is called from C" greets "$object" $language
-    check "$example is called from Node.js" greets_node "$object" $language
+    check "$example is called from C" greets "$object" ${language[$example]}
+    check "$example is called from Node.js" greets_node "$object" ${language[$example]}
+done
+expect "all of them are called from Java" '^Hello, you, from C Hello, you, from Node.js Hello, you, from Java Hello, you, from C$' \
+    "$(greetings_java "${objects[@]}" | paste -sd' ')"
+for example in "${examples[@]}"; do
     check "$example is drained" tarscli $example prestop
-    check_finds 3 "$example is gone from the registry" "$object" "- -"
+    check_finds 3 "$example is gone from the registry" "Demo.${server[$example]}.HelloObj" "- -"
     kill -TERM "${supervisor[$example]}"
     wait "${supervisor[$example]}"
     expect "the supervisor of $example ends with 0" '^0$' "$?"
