@@ -7,7 +7,14 @@ BENCH := $(BUILD)/bench
 BENCH_BIN := $(addprefix $(BENCH)/,load bare fill codec)
 BENCH_GEN_O := $(OBJ)/gen/bench/Bench.o
 
-.PHONY: bench
+.PHONY: bench bench-store
+
+# make bench-store [BENCH_DOCUMENTS=1000000]: the embedded store beside a real Elasticsearch
+bench-store:
+	@scripts/deps test
+	@$(MAKE) --no-print-directory all
+	@BENCH_DOCUMENTS=$(BENCH_DOCUMENTS) bench/store $(BUILD)
+
 bench:
 	@scripts/deps test
 	@$(MAKE) --no-print-directory all $(BENCH_BIN)
