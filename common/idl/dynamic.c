@@ -820,6 +820,8 @@ static bool pass_json(struct tars_str body, struct tars_arena *arena, struct tar
                       struct tars_error *error)
 {
     struct tars_json_reader r;
+    if (!body.len)
+        body = tars_str("{}"); /* some say nothing at all where there is nothing to say */
     tars_json_reader_init(&r, body, arena);
     if (!tars_json_skip(&r) || !tars_json_read_end(&r))
         return tars_fail(error, 1, "the answer is no JSON: %s", r.error.text);

@@ -706,6 +706,31 @@ static void call_stays(const struct idl_function *f)
     }
 }
 
+START_TEST(a_body_without_a_byte_says_nothing_in_every_version)
+{
+    static const int versions[] = {1, 2, 3, 5};
+    const struct idl_function *f = idl_find_function(idl_find(idl, "Property", "Calls"), "nothing");
+    const struct tars_function *nothing = tars_interface_find(&property_calls_interface,
+                                                              tars_str("nothing"));
+    const struct tars_function *usual = tars_interface_find(&property_calls_interface,
+                                                            tars_str("usual"));
+    struct tars_error error = {0};
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        struct tars_json_writer json;
+        void *args = tars_arena_alloc(arena, usual->args_size);
+        ck_assert(tars_args_read_response(nothing, versions[i], tars_str(""), arena, args, &error));
+        ck_assert(!tars_args_read_response(usual, versions[i], tars_str(""), arena, args, &error));
+        if (versions[i] == 2)
+            continue; /* not spoken without generated code */
+        tars_json_writer_init(&json);
+        ck_assert_msg(idl_response_to_json(f, versions[i], tars_str(""), arena, &json, &error),
+                      "%s", error.text);
+        ck_assert(tars_str_is(tars_json_text(&json), "{}"));
+        tars_json_writer_free(&json);
+    }
+}
+END_TEST
+
 START_TEST(bodies_of_calls_come_back_unchanged_in_every_version)
 {
     const struct idl_decl *calls = idl_find(idl, "Property", "Calls");
@@ -763,6 +788,7 @@ int main(void)
     tcase_add_test(tests, a_fresh_value_has_the_defaults_of_the_interface_file);
     tcase_add_test(tests, a_value_at_its_defaults_writes_only_what_the_protocol_always_writes);
     tcase_add_test(tests, words_of_c_are_names_with_an_underscore);
+    tcase_add_test(tests, a_body_without_a_byte_says_nothing_in_every_version);
     tcase_add_test(tests, bodies_of_calls_come_back_unchanged_in_every_version);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
