@@ -165,6 +165,17 @@ static struct tars_str source_line(const struct idl_file *file, int line)
     return tars_str_n(at, (size_t)(stop - at));
 }
 
+/* What takes as much room on a terminal as a byte of UTF-8 does. Characters of East Asia are wide;
+ * nearly all of them begin with these bytes, and few others do. */
+static const char *blank_for(unsigned char c)
+{
+    if (c >= 0x80 && c < 0xc0)
+        return ""; /* goes with the byte before */
+    if ((c >= 0xe3 && c <= 0xed) || c == 0xef || c == 0xf0)
+        return "  ";
+    return c == '\t' ? "\t" : " ";
+}
+
 static void print_message(const struct message *message, FILE *to)
 {
     static const char *const words[] = {"error", "warning", "note"};
@@ -173,8 +184,8 @@ static void print_message(const struct message *message, FILE *to)
     fprintf(to, "%s:%d:%d: %s: %s\n", message->pos.file->path, message->pos.line,
             message->pos.column, words[message->severity], message->text);
     fprintf(to, "    %" TARS_STR_FMT "\n    ", TARS_STR_ARG(line));
-    for (int i = 0; i < message->pos.column - 1; i++)
-        fputc((size_t)i < line.len && line.at[i] == '\t' ? '\t' : ' ', to);
+    for (size_t i = 0; i + 1 < (size_t)message->pos.column; i++)
+        fputs(i < line.len ? blank_for((unsigned char)line.at[i]) : " ", to);
     fputs("^\n", to);
 }
 

@@ -49,6 +49,16 @@ START_TEST(a_message_shows_place_line_and_caret)
 }
 END_TEST
 
+START_TEST(the_caret_stands_below_the_place_behind_wide_characters)
+{
+    check_messages(
+        "module M { /* \xe4\xb8\xad\xe6\x96\x87 \xc3\xa9 */ struct S { 0 require No s; }; };", 1,
+        "a.tars:1:49: error: there is no type 'No' here\n"
+        "    module M { /* \xe4\xb8\xad\xe6\x96\x87 \xc3\xa9 */ struct S { 0 require No s; }; };\n"
+        "                                                 ^\n");
+}
+END_TEST
+
 START_TEST(several_mistakes_are_reported_in_one_run)
 {
     size_t errors;
@@ -187,6 +197,7 @@ int main(void)
     TCase *tc = tcase_create("idl");
 
     tcase_add_test(tc, a_message_shows_place_line_and_caret);
+    tcase_add_test(tc, the_caret_stands_below_the_place_behind_wide_characters);
     tcase_add_test(tc, several_mistakes_are_reported_in_one_run);
     tcase_add_test(tc, a_tag_used_twice_names_both_members);
     tcase_add_test(tc, a_struct_that_holds_itself_is_refused);
