@@ -173,7 +173,7 @@ void tars_map_to_json(struct tars_json_writer *w, const struct tars_map_shape *s
     size_t *order;
 
     memcpy(&map, value, sizeof(map));
-    order = tars_map_order(map.at, map.len, shape->pair_size, shape->compare);
+    order = tars_map_order(map.at, &map.len, shape->pair_size, shape->compare);
     tars_json_object_begin(w);
     for (size_t i = 0; i < map.len; i++) {
         const char *pair = map.at + (order ? order[i] : i) * shape->pair_size;
@@ -213,35 +213,55 @@ static bool is_canonical(const struct order *order, size_t len)
     return true;
 }
 
-size_t *tars_map_order(const void *pairs, size_t len, size_t pair_size,
-                       int (*compare)(const void *a, const void *b))
+/* All indexes by key and place; NULL when the pairs stand in canonical order. */
+static size_t *sorted(struct order *order, size_t len)
 {
-    struct order order = {pairs, pair_size, compare};
     size_t *indexes;
 
-    if (is_canonical(&order, len))
+    if (is_canonical(order, len))
         return NULL;
     indexes = xmalloc(len * sizeof(*indexes));
     for (size_t i = 0; i < len; i++)
         indexes[i] = i;
-    qsort_r(indexes, len, sizeof(*indexes), by_key, &order);
+    qsort_r(indexes, len, sizeof(*indexes), by_key, order);
+    return indexes;
+}
+
+static bool same_key(const struct order *order, size_t x, size_t y)
+{
+    return order->compare(order->pairs + x * order->pair_size,
+                          order->pairs + y * order->pair_size) == 0;
+}
+
+size_t *tars_map_order(const void *pairs, size_t *len, size_t pair_size,
+                       int (*compare)(const void *a, const void *b))
+{
+    struct order order = {pairs, pair_size, compare};
+    size_t *indexes = sorted(&order, *len), kept = 0;
+
+    if (indexes == NULL)
+        return NULL;
+    for (size_t i = 0; i < *len; i++) {
+        if (i + 1 == *len || !same_key(&order, indexes[i], indexes[i + 1]))
+            indexes[kept++] = indexes[i];
+    }
+    *len = kept;
     return indexes;
 }
 
 size_t tars_map_unique(void *pairs, size_t len, size_t pair_size,
                        int (*compare)(const void *a, const void *b))
 {
-    size_t *order = tars_map_order(pairs, len, pair_size, compare);
-    size_t kept = 0;
+    struct order order = {pairs, pair_size, compare};
+    size_t *indexes = sorted(&order, len), kept = 0;
     char *at = pairs;
     bool *dropped;
 
-    if (order == NULL)
+    if (indexes == NULL)
         return len;
     dropped = xcalloc(len, sizeof(*dropped));
     for (size_t i = 1; i < len; i++)
-        dropped[order[i - 1]] = compare(at + order[i - 1] * pair_size, at + order[i] * pair_size) ==
-                                0;
+        dropped[indexes[i - 1]] = same_key(&order, indexes[i - 1], indexes[i]);
     for (size_t i = 0; i < len; i++) {
         if (dropped[i])
             continue;
@@ -250,7 +270,7 @@ size_t tars_map_unique(void *pairs, size_t len, size_t pair_size,
         kept++;
     }
     free(dropped);
-    free(order);
+    free(indexes);
     return kept;
 }
 

@@ -2,6 +2,8 @@
 /* The basic types of the interface language as tables, and lists of them. */
 #include <tars/interface.h>
 
+#include <stdlib.h>
+
 /* ---- integers, bool, floats, strings -----------------------------------------------------------
  */
 
@@ -213,12 +215,16 @@ static bool str_map_from_json(struct tars_json_reader *r, void *value)
 static void str_map_to_json(struct tars_json_writer *w, const void *value)
 {
     const struct tars_str_map *map = value;
+    size_t len = map->len;
+    size_t *order = tars_map_order(map->at, &len, sizeof *map->at, compare_pairs);
     tars_json_object_begin(w);
-    for (size_t i = 0; i < map->len; i++) {
-        tars_json_name(w, map->at[i].key);
-        tars_json_str(w, map->at[i].value);
+    for (size_t i = 0; i < len; i++) {
+        const struct tars_str_pair *pair = &map->at[order ? order[i] : i];
+        tars_json_name(w, pair->key);
+        tars_json_str(w, pair->value);
     }
     tars_json_object_end(w);
+    free(order);
 }
 
 const struct tars_type tars_type_str_map = {.name = "map<string,string>",

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <tars/interface.h>
 #include <tars/wire.h>
 
 #include <stdlib.h>
@@ -213,37 +214,19 @@ void tars_write_struct_end(struct tars_writer *w)
 
 static int by_key(const void *a, const void *b)
 {
-    const struct tars_str_pair *const *x = a, *const *y = b;
-    return tars_str_compare((*x)->key, (*y)->key);
-}
-
-static bool sorted(const struct tars_str_map *v)
-{
-    for (size_t i = 1; i < v->len; i++)
-        if (tars_str_compare(v->at[i - 1].key, v->at[i].key) > 0)
-            return false;
-    return true;
-}
-
-static void put_pair(struct tars_writer *w, const struct tars_str_pair *pair)
-{
-    tars_write_str(w, 0, pair->key);
-    tars_write_str(w, 1, pair->value);
+    const struct tars_str_pair *x = a, *y = b;
+    return tars_str_compare(x->key, y->key);
 }
 
 void tars_write_str_map(struct tars_writer *w, uint8_t tag, const struct tars_str_map *v)
 {
-    tars_write_map(w, tag, v->len);
-    if (sorted(v)) {
-        for (size_t i = 0; i < v->len; i++)
-            put_pair(w, &v->at[i]);
-        return;
+    size_t len = v->len;
+    size_t *order = tars_map_order(v->at, &len, sizeof *v->at, by_key);
+    tars_write_map(w, tag, len);
+    for (size_t i = 0; i < len; i++) {
+        const struct tars_str_pair *pair = &v->at[order ? order[i] : i];
+        tars_write_str(w, 0, pair->key);
+        tars_write_str(w, 1, pair->value);
     }
-    const struct tars_str_pair **order = xmalloc(v->len * sizeof(const struct tars_str_pair *));
-    for (size_t i = 0; i < v->len; i++)
-        order[i] = &v->at[i];
-    qsort(order, v->len, sizeof(const struct tars_str_pair *), by_key);
-    for (size_t i = 0; i < v->len; i++)
-        put_pair(w, order[i]);
     free(order);
 }

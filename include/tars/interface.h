@@ -133,10 +133,11 @@ void tars_map_to_json(struct tars_json_writer *w, const struct tars_map_shape *s
                       const void *value);
 
 /*
- * The canonical order to write `len` pairs in: their indexes by ascending key, to be released with
- * free(); NULL when they stand in that order already. Pairs with equal keys keep their order.
+ * The canonical order to write `*len` pairs in: their indexes by ascending key, to be released with
+ * free(); NULL when they stand in that order already. Of pairs with equal keys only the last is
+ * among them; `*len` becomes their number.
  */
-size_t *tars_map_order(const void *pairs, size_t len, size_t pair_size,
+size_t *tars_map_order(const void *pairs, size_t *len, size_t pair_size,
                        int (*compare)(const void *a, const void *b));
 /* Takes out pairs whose key comes again behind them (the last one wins); returns the new length. */
 size_t tars_map_unique(void *pairs, size_t len, size_t pair_size,

@@ -398,6 +398,27 @@ START_TEST(keys_that_differ_only_in_a_list_are_two_keys)
 }
 END_TEST
 
+START_TEST(of_a_key_that_a_program_puts_twice_the_last_is_written)
+{
+    static const struct subject maps = {"Maps", &property_maps_type};
+    struct tars_int32_str_pair twice[] = {
+        {2, {"a", 1}}, {1, {"b", 1}}, {2, {"c", 1}}, {2, {"d", 1}}};
+    struct tars_int32_str_pair once[] = {{1, {"b", 1}}, {2, {"d", 1}}};
+    struct tars_str_pair words[] = {{{"x", 1}, {"1", 1}}, {{"x", 1}, {"2", 1}}};
+    struct property_maps v, w;
+    property_maps_init(&v);
+    property_maps_init(&w);
+    v.c = (struct tars_int32_str_map){4, twice};
+    v.a = (struct tars_str_map){2, words};
+    w.c = (struct tars_int32_str_map){2, once};
+    w.a = (struct tars_str_map){1, words + 1};
+    same(&maps, "bytes", encoded(&maps, &v), encoded(&maps, &w));
+    same(&maps, "JSON", as_json(&maps, &v), as_json(&maps, &w));
+    ck_assert(property_maps_equal(&v, &w));
+    ck_assert_uint_eq(property_maps_hash(0, &v), property_maps_hash(0, &w));
+}
+END_TEST
+
 START_TEST(a_map_gives_the_value_under_a_key)
 {
     static const struct subject maps = {"Maps", &property_maps_type};
@@ -780,6 +801,7 @@ int main(void)
     tcase_add_test(tests, keys_that_differ_only_in_a_list_are_two_keys);
     tcase_add_test(tests, null_is_an_optional_member_that_is_not_there);
     tcase_add_test(tests, a_map_gives_the_value_under_a_key);
+    tcase_add_test(tests, of_a_key_that_a_program_puts_twice_the_last_is_written);
     tcase_add_test(tests, bytes_that_end_anywhere_are_refused);
     tcase_add_test(tests, both_codecs_refuse_the_same_damaged_bytes);
     tcase_add_test(tests, equal_values_have_equal_hashes_and_others_differ);

@@ -565,8 +565,9 @@ static void map_codec(struct emit *e, const struct idl_type *type)
              codec(e, type->key, "read"), codec(e, type->value, "read"), id);
     e_printf(e,
              "static void write_%s(struct tars_writer *w, uint8_t tag, const %s *v)\n{\n"
-             "    size_t *order = tars_map_order(v->at, v->len, sizeof *v->at, compare_%s);\n"
-             "    tars_write_map(w, tag, v->len);\n    for (size_t i = 0; i < v->len; i++) {\n"
+             "    size_t len = v->len;\n"
+             "    size_t *order = tars_map_order(v->at, &len, sizeof *v->at, compare_%s);\n"
+             "    tars_write_map(w, tag, len);\n    for (size_t i = 0; i < len; i++) {\n"
              "        const struct %s *pair = &v->at[order ? order[i] : i];\n"
              "        %s(w, 0, %spair->key);\n        %s(w, 1, %spair->value);\n    }\n    "
              "free(order);\n}\n\n",
@@ -625,11 +626,11 @@ static void map_equal(struct emit *e, const struct idl_type *type)
     if (!types_is_generated(type))
         compare_keys(e, type);
     e_printf(e,
-             "static bool equal_%s(const %s *a, const %s *b)\n{\n    if (a->len != b->len)\n       "
-             " return false;\n"
-             "    size_t *x = tars_map_order(a->at, a->len, sizeof *a->at, compare_%s);\n"
-             "    size_t *y = tars_map_order(b->at, b->len, sizeof *b->at, compare_%s);\n"
-             "    bool same = true;\n    for (size_t i = 0; i < a->len && same; i++) {\n"
+             "static bool equal_%s(const %s *a, const %s *b)\n{\n"
+             "    size_t m = a->len, n = b->len;\n"
+             "    size_t *x = tars_map_order(a->at, &m, sizeof *a->at, compare_%s);\n"
+             "    size_t *y = tars_map_order(b->at, &n, sizeof *b->at, compare_%s);\n"
+             "    bool same = m == n;\n    for (size_t i = 0; same && i < m; i++) {\n"
              "        const struct %s *p = &a->at[x ? x[i] : i];\n"
              "        const struct %s *q = &b->at[y ? y[i] : i];\n"
              "        same = %s && %s;\n    }\n    free(x);\n    free(y);\n    return same;\n}\n\n",
@@ -637,8 +638,9 @@ static void map_equal(struct emit *e, const struct idl_type *type)
              equal_expression(e, type->value, "p->value", "q->value"));
     e_printf(e,
              "static uint64_t hash_%s(uint64_t h, const %s *v)\n{\n"
-             "    size_t *order = tars_map_order(v->at, v->len, sizeof *v->at, compare_%s);\n"
-             "    for (size_t i = 0; i < v->len; i++) {\n        const struct %s *p = &v->at[order "
+             "    size_t len = v->len;\n"
+             "    size_t *order = tars_map_order(v->at, &len, sizeof *v->at, compare_%s);\n"
+             "    for (size_t i = 0; i < len; i++) {\n        const struct %s *p = &v->at[order "
              "? order[i] : i];\n"
              "        h = %s;\n        h = %s;\n    }\n    free(order);\n    return h;\n}\n\n",
              id, c, id, pair, hash_expression(e, type->key, "h", "p->key"),
