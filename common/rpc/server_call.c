@@ -136,7 +136,8 @@ static void answer_datagram(struct tars_call *call, const struct answer *a)
     write_answer(call, out, a);
     if (out->len > DATAGRAM_MAX) {
         const struct answer too_long = {
-            .ret = TARS_RET_ENCODE, .text = tars_str("the answer is longer than a datagram may be")};
+            .ret = TARS_RET_ENCODE,
+            .text = tars_str("the answer is longer than a datagram may be")};
         tars_writer_reset(out);
         write_answer(call, out, &too_long);
     }
