@@ -254,7 +254,8 @@ bool document_read_priority(const cJSON *source, struct tars_arena *arena,
          item; item = one ? NULL : item->next)
         if (cJSON_IsNumber(item))
             priority->groups.at[priority->groups.len++] = item->valueint;
-    return priority->groups.len > 0;
+    return priority->groups.len > 0 ||
+           priority->station.len > 0; /* a station without groups is one */
 }
 
 bool document_read_state(const cJSON *source, struct state_document *state)

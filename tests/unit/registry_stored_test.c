@@ -187,6 +187,21 @@ START_TEST(single_values_stand_for_arrays_of_one)
 }
 END_TEST
 
+START_TEST(a_station_without_groups_is_known_and_empty)
+{
+    cJSON *list = cJSON_Parse("{\"station\":\"s\",\"group_list\":[],\"list_order\":1}");
+    cJSON *nothing = cJSON_Parse("{\"station\":\"\",\"group_list\":[],\"list_order\":1}");
+    struct group_priority priority;
+    ck_assert(!document_read_priority(nothing, arena, &priority));
+    ck_assert(document_read_priority(list, arena, &priority));
+    struct groups *groups = groups_new(NULL, 0, &priority, 1);
+    ck_assert_int_eq(groups_station(groups, tars_str("s")), 0);
+    groups_free(groups);
+    cJSON_Delete(nothing);
+    cJSON_Delete(list);
+}
+END_TEST
+
 /* Weakness 9: a version stood where the node's name belongs. */
 START_TEST(registry_row_is_listed_under_its_host)
 {
@@ -335,6 +350,7 @@ int main(void)
     tcase_add_test(tc, null_is_as_good_as_missing);
     tcase_add_test(tc, document_that_is_not_what_its_mapping_says_is_refused_with_the_field);
     tcase_add_test(tc, single_values_stand_for_arrays_of_one);
+    tcase_add_test(tc, a_station_without_groups_is_known_and_empty);
     tcase_add_test(tc, registry_row_is_listed_under_its_host);
     tcase_add_test(tc, unknown_state_word_is_no_state);
     tcase_add_test(tc, what_was_known_is_read_back);
