@@ -15,6 +15,16 @@ bool server_socket_is_local(const struct tars_endpoint *endpoint)
     return endpoint->port == 0 && strchr(endpoint->host, '/');
 }
 
+/* A name that has both kinds of addresses, as localhost often has, means IPv4: that is what callers
+ * of other languages look up. */
+static const struct addrinfo *ipv4_first(const struct addrinfo *list)
+{
+    for (const struct addrinfo *one = list; one; one = one->ai_next)
+        if (one->ai_family == AF_INET)
+            return one;
+    return list;
+}
+
 static bool resolve(const struct tars_endpoint *e, uint16_t port, union server_address *address,
                     socklen_t *len, struct tars_error *error)
 {
@@ -25,8 +35,9 @@ static bool resolve(const struct tars_endpoint *e, uint16_t port, union server_a
     int failed = getaddrinfo(e->host, service, &hints, &list);
     if (failed)
         return tars_fail(error, -1, "the host \"%s\": %s", e->host, gai_strerror(failed));
-    *len = list->ai_addrlen;
-    memcpy(address, list->ai_addr, list->ai_addrlen);
+    const struct addrinfo *found = ipv4_first(list);
+    *len = found->ai_addrlen;
+    memcpy(address, found->ai_addr, found->ai_addrlen);
     freeaddrinfo(list);
     return true;
 }

@@ -142,6 +142,21 @@ START_TEST(ipv6_endpoints_serve)
 }
 END_TEST
 
+static void open_named_server(void)
+{
+    server = sk_server_on(tk_text("tcp -h localhost -p %u", tk_free_port()), "", "");
+}
+
+/* Also where /etc/hosts has ::1 for it. */
+START_TEST(localhost_is_127_0_0_1)
+{
+    int fd = tk_connect(sk_port(server));
+    ck_assert_int_ge(fd, 0);
+    expect_call_works(fd);
+    close(fd);
+}
+END_TEST
+
 /* ---- allow lists -------------------------------------------------------------------------------
  */
 
@@ -428,6 +443,7 @@ int main(void)
     tcase_add_test(group(suite, "unix", open_local_server),
                    port_zero_with_a_path_is_a_unix_socket_that_goes_with_the_server);
     tcase_add_test(group(suite, "ipv6", open_v6_server), ipv6_endpoints_serve);
+    tcase_add_test(group(suite, "name", open_named_server), localhost_is_127_0_0_1);
     tcase_add_test(group(suite, "allow", open_server_for_others),
                    an_address_outside_the_allow_list_is_closed_at_once);
     TCase *tls = group(suite, "tls", open_tls_server);
