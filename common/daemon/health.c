@@ -119,12 +119,24 @@ static int listen_on(const struct addrinfo *at)
     return -1;
 }
 
+/* A name that has both kinds of addresses, as localhost often has, means IPv4. */
+static int look_up(const char *address, const char *service, struct addrinfo **found)
+{
+    struct addrinfo hints = {
+        .ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    const char *host = *address ? address : NULL;
+    if (getaddrinfo(host, service, &hints, found) == 0)
+        return 0;
+    hints.ai_family = AF_UNSPEC;
+    return getaddrinfo(host, service, &hints, found);
+}
+
 static int open_port(const char *address, uint16_t port, struct tars_error *error)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+    struct addrinfo *found;
     char service[8];
     snprintf(service, sizeof service, "%u", port);
-    int unknown = getaddrinfo(*address ? address : NULL, service, &hints, &found);
+    int unknown = look_up(address, service, &found);
     if (unknown) {
         tars_fail(error, -1, "HTTP address %s: %s", address, gai_strerror(unknown));
         return -1;

@@ -218,6 +218,20 @@ START_TEST(it_stops_on_sigint_too)
 }
 END_TEST
 
+/* Also where /etc/hosts has ::1 for it. */
+START_TEST(localhost_is_127_0_0_1)
+{
+    struct run run = {.data = tk_dir(), .port = tk_free_port()};
+    const char *argv[] = {self_path, "--data", run.data, NULL};
+    run.process = tk_spawn(argv,
+                           environment(tk_text("TARS_TEST_HTTP_PORT=%u", run.port),
+                                       "TARS_TEST_HTTP_ADDRESS=localhost", "TARS_TEST_MODE=good"),
+                           NULL);
+    ck_assert(tk_eventually(serves(&run, "/healthz", 200, "ok"), 10000));
+    ck_assert_int_eq(tk_stop(run.process, 5000), DAEMON_OK);
+}
+END_TEST
+
 START_TEST(a_sigterm_while_it_opens_stops_it_in_order)
 {
     struct run run = start("slow", NULL);
@@ -442,6 +456,7 @@ int main(int argc, char **argv)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, it_serves_until_sigterm_and_calls_its_hooks_in_order);
     tcase_add_test(tc, it_stops_on_sigint_too);
+    tcase_add_test(tc, localhost_is_127_0_0_1);
     tcase_add_test(tc, a_sigterm_while_it_opens_stops_it_in_order);
     tcase_add_test(tc, it_says_why_it_is_not_ready);
     tcase_add_test(tc, other_pages_and_methods_are_refused);
