@@ -61,7 +61,7 @@ bool tars_conf_int(const struct tars_conf *conf, const char *path, int64_t min, 
                    int64_t fallback, int64_t *value, struct tars_error *error)
 {
     const char *text = tars_conf_get(conf, path, NULL);
-    if (!text) {
+    if (!text || !*text) {
         *value = fallback;
         return true;
     }

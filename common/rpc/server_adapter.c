@@ -76,7 +76,7 @@ static bool read_auth(struct server_adapter *a, struct adapter_domain *d, struct
 static bool read_domain(struct server_adapter *a, struct adapter_domain *d,
                         struct tars_error *error)
 {
-    const char *protocol = text(d, "protocol", "tars");
+    const char *protocol = text(d, "protocol", "");
     a->servant_name = xstrdup(text(d, "servant", ""));
     if (!*a->servant_name)
         return tars_fail(error, -1, "the key \"servant\" is missing: which object is served here?");

@@ -37,8 +37,8 @@ const char *tars_conf_get(const struct tars_conf *conf, const char *path, const 
 bool tars_conf_has(const struct tars_conf *conf, const char *path);
 
 /*
- * A whole number within min..max. Missing: `fallback`. Anything else that is not such a number:
- * false, with an error that names the path and what is allowed.
+ * A whole number within min..max. Missing or empty: `fallback`. Anything else that is not such a
+ * number: false, with an error that names the path and what is allowed.
  */
 bool tars_conf_int(const struct tars_conf *conf, const char *path, int64_t min, int64_t max,
                    int64_t fallback, int64_t *value, struct tars_error *error) TARS_MUSTCHECK;
