@@ -2,9 +2,10 @@
 #
 # make bench [BENCH_SECONDS=1.5] [BENCH_ROUNDS=5]: what docs/benchmarks.md reports, measured anew. The
 # table is printed and written to build/bench/benchmarks.md; bench/run says what is compared and how.
+# BENCH_ONLY=supervision needs nothing of the other SDKs.
 
 BENCH := $(BUILD)/bench
-BENCH_BIN := $(addprefix $(BENCH)/,load bare fill codec)
+BENCH_BIN := $(addprefix $(BENCH)/,load bare fill codec supervise)
 BENCH_GEN_O := $(OBJ)/gen/bench/Bench.o
 
 .PHONY: bench bench-store
@@ -17,10 +18,10 @@ bench-store:
 
 bench:
 	@scripts/deps test
-	@$(MAKE) --no-print-directory all $(BENCH_BIN)
-	@tests/interop/prepare node java
-	@bench/prepare $(BENCH)
-	@BENCH_SECONDS=$(BENCH_SECONDS) BENCH_ROUNDS=$(BENCH_ROUNDS) bench/run $(BUILD)
+	@$(MAKE) --no-print-directory all $(BENCH_BIN) $(SIMPLESERVER)
+	@[ "$(BENCH_ONLY)" ] || tests/interop/prepare node java
+	@[ "$(BENCH_ONLY)" ] || bench/prepare $(BENCH)
+	@BENCH_ONLY=$(BENCH_ONLY) BENCH_SECONDS=$(BENCH_SECONDS) BENCH_ROUNDS=$(BENCH_ROUNDS) bench/run $(BUILD)
 
 $(GEN)/bench/Bench.h $(GEN)/bench/Bench.c: bench/Bench.tars $(BIN)/tars2c
 	@mkdir -p $(@D)
@@ -30,7 +31,8 @@ $(OBJ)/bench/codec.o: | $(GEN)/bench/Bench.h
 $(OBJ)/bench/fill.o: | $(GEN_H)
 
 $(BENCH)/codec: $(BENCH_GEN_O)
+$(BENCH)/supervise: $(SUPERVISE_A)
 $(BENCH)/%: $(OBJ)/bench/%.o $(TARS_A)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(TARS_A) $(LDLIBS)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %/libsupervise.a,$^) $(TARS_A) $(LDLIBS)

@@ -8,6 +8,7 @@ soak: tests
 	@BUILD=$(BUILD) REGISTRY_KILLS=200 TEST_SECONDS=3600 tests/run $(BUILD)/tests/integration/registry_kill_test
 	@BUILD=$(BUILD) HOSTILE_ROUNDS=20 TEST_SECONDS=7200 tests/run $(BUILD)/tests/integration/hostile_test
 	@BUILD=$(BUILD) SUPERVISE_KILLS=100 TEST_SECONDS=3600 tests/run $(BUILD)/tests/unit/supervise_survive_test
+	@BUILD=$(BUILD) REGISTRY_AWAY_SECONDS=600 TARSCLI_KILLS=100 TEST_SECONDS=3600 tests/run $(BUILD)/tests/integration/tarscli_fault_test
 	@BUILD=$(BUILD) SPOOL_KILLS=150 TEST_SECONDS=3600 tests/run $(BUILD)/tests/integration/spool_kill_test
 	@tests/store/elasticsearch.sh fetch
 	@BUILD=$(BUILD) SPOOL_ELASTICSEARCH=1 SPOOL_KILLS=60 $(BUILD)/tests/integration/spool_kill_test
