@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * supervise SERVERS PORT FOLDER: a supervisor of that many servers, as tarscli has one: output
- * captured, a port that is checked, state kept. Each is this program with `serve PORT`, which listens
- * and does nothing. Writes "ready MS" when all are active; SIGTERM stops them all and ends it.
+ * captured, a port that is checked, state kept. Each is this program with `serve PORT`, which
+ * listens and does nothing. Writes "ready MS" when all are active; SIGTERM stops them all and ends
+ * it.
  */
 #include <arpa/inet.h>
 #include <signal.h>

@@ -205,9 +205,9 @@ class Supervision:
         took = []
         chance = random.Random(2)
 
-        def lose(pod):
-            watch = Watch(self.query_port)
-            time.sleep(chance.uniform(0, 8))
+        def lose(pod, wait):
+            time.sleep(wait)
+            watch = Watch(self.query_port)  # the registry closes one that asks nothing for long
             pod.kill_all()
             began = time.monotonic()
             while pod.host in watch.hosts():
@@ -216,11 +216,13 @@ class Supervision:
                     break
             took.append((time.monotonic() - began) * 1000)
 
-        threads = [threading.Thread(target=lose, args=(pod,)) for pod in pods]
+        threads = [threading.Thread(target=lose, args=(pod, chance.uniform(0, 8))) for pod in pods]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        if len(took) != len(pods):  # what ends a thread is not told otherwise
+            raise SystemExit(f"bench: {len(pods) - len(took)} of {len(pods)} lost pods were not watched")
         for pod in pods:
             pod.process.wait()
         self.pods = before

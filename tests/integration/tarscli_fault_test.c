@@ -29,8 +29,8 @@ static bool listed(const char *wanted)
 static struct pod registered_pod(void)
 {
     rk_open(&suite, "");
-    struct pod pod = pod_of(tk_text("tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p %u",
-                                    suite.at[0].query_port));
+    struct pod pod = pod_of(
+        tk_text("tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p %u", suite.at[0].query_port));
     return pod;
 }
 
@@ -126,8 +126,8 @@ START_TEST(data_that_cannot_be_written_stops_no_server)
     pid_t server = pod_server(&pod);
     ck_assert_int_eq(rename(pod_file(&pod, "data"), pod_file(&pod, "away")), 0);
     tk_write_file(pod_file(&pod, "data"), "no folder"); /* also root cannot write into it */
-    ck_assert(tk_eventually(pod_file_has(&pod, "log/supervisor.log", "the readiness probe will fail"),
-                            SOON_MS));
+    ck_assert(tk_eventually(
+        pod_file_has(&pod, "log/supervisor.log", "the readiness probe will fail"), SOON_MS));
     ck_assert(!pod_ready(&pod));
     ck_assert(lives(server));
     unlink(pod_file(&pod, "data"));
