@@ -12,3 +12,4 @@ soak: tests
 	@BUILD=$(BUILD) SPOOL_KILLS=150 TEST_SECONDS=3600 tests/run $(BUILD)/tests/integration/spool_kill_test
 	@tests/store/elasticsearch.sh fetch
 	@BUILD=$(BUILD) SPOOL_ELASTICSEARCH=1 SPOOL_KILLS=60 $(BUILD)/tests/integration/spool_kill_test
+	@BUILD=$(BUILD) LOSSLESS_ROUNDS=9 TEST_SECONDS=3600 tests/run tests/interop/lossless.sh
