@@ -284,6 +284,15 @@ static void terminate(void *user, int number)
         drain_hurry(s->drain);
 }
 
+/* What is not for the supervisor is for the server: it may be all that a container can signal. */
+static void forward(void *user, int number)
+{
+    struct supervision *s = user;
+
+    log_info("supervisor", "signal %d goes on to the server", number);
+    sup_signal_all(s->sup, number);
+}
+
 /* ---- events
  * ------------------------------------------------------------------------------------------ */
 
@@ -589,6 +598,9 @@ static bool start(struct supervision *s, struct tars_error *error)
     loop_on_signal(s->loop, SIGTERM, terminate, s);
     loop_on_signal(s->loop, SIGINT, terminate, s);
     loop_on_signal(s->loop, SIGQUIT, terminate, s);
+    loop_on_signal(s->loop, SIGHUP, forward, s);
+    loop_on_signal(s->loop, SIGUSR1, forward, s);
+    loop_on_signal(s->loop, SIGUSR2, forward, s);
     loop_timer_set(s->loop, &s->look, LOOK_MS, look);
     if (e->before_check_script)
         loop_timer_set(s->loop, &s->check, e->check_interval, before_check);

@@ -277,6 +277,23 @@ START_TEST(what_a_crash_leaves_behind_ends_before_the_next_launch)
 }
 END_TEST
 
+START_TEST(a_signal_for_all_reaches_the_main_process_of_each_that_runs)
+{
+    static const char line[] = "trap 'echo heard' USR1; echo up; while :; do sleep 0.05; done";
+    struct nursery *n = nursery_new(NULL);
+    struct sup_server *one = nursery_add(n, "one", line, NULL),
+                      *two = nursery_add(n, "two", line, NULL),
+                      *down = nursery_add(n, "down", line, NULL);
+    sup_start(one);
+    sup_start(two);
+    ck_assert(nursery_until(n, tail_has(one, "up") && tail_has(two, "up"), 5000));
+    sup_signal_all(n->sup, SIGUSR1);
+    ck_assert(nursery_until(n, tail_has(one, "heard") && tail_has(two, "heard"), 5000));
+    ck_assert(!sup_signal(down, SIGUSR1));
+    nursery_free(n);
+}
+END_TEST
+
 START_TEST(orphans_are_reaped)
 {
     struct nursery *n = nursery_new(NULL);
@@ -458,6 +475,7 @@ int main(void)
     tcase_add_test(tc, a_launch_is_prepared_first_and_tried_again);
     tcase_add_test(tc, a_script_that_forks_and_exits_leaves_its_server_supervised);
     tcase_add_test(tc, what_a_crash_leaves_behind_ends_before_the_next_launch);
+    tcase_add_test(tc, a_signal_for_all_reaches_the_main_process_of_each_that_runs);
     tcase_add_test(tc, orphans_are_reaped);
     tcase_add_test(tc, a_server_that_ignores_sigterm_is_killed_with_its_children);
     tcase_add_test(tc, the_ladder_is_gone_down_step_by_step);
