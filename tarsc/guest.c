@@ -25,6 +25,7 @@ struct guest {
     struct meta meta; /* the arena is the caller's */
     struct registry *registry;
     struct reporter *reporter;
+    struct heartbeats *heartbeats; /* NULL: none come */
     struct supervisor *sup;
     struct sup_server *server;
     struct drain *drain;
@@ -144,6 +145,7 @@ static void log_event(const struct guest *g, const struct sup_event *event)
     static const char *const what[] = {
         [SUP_EVENT_FOLLOWED] = "has left a process that goes on as the server",
         [SUP_EVENT_CHECK_FAILED] = "a check fails",
+        [SUP_EVENT_HUNG] = "hangs and is started again",
         [SUP_EVENT_SLOW_START] = "does not become active",
         [SUP_EVENT_STOP_STEP] = "stopping",
         [SUP_EVENT_UNKILLABLE] = "a process cannot be killed",
@@ -238,6 +240,7 @@ static bool open_all(struct guest *g, struct tars_error *error)
     if (!g->registry)
         return false;
     g->reporter = reporter_new(g->loop, e, g->registry);
+    g->heartbeats = checks_listen(g->loop, e, &g->meta, g->server);
     return true;
 }
 
@@ -250,6 +253,7 @@ static void log_servants(const struct guest *g)
 
 static void close_all(struct guest *g)
 {
+    heartbeats_free(g->heartbeats);
     drain_free(g->drain);
     reporter_free(g->reporter);
     g->server = NULL; /* a late answer to its shutdown has nobody to tell */

@@ -14,14 +14,14 @@
 #include "k8stars/checks.h"
 #include "command.h"
 #include "cpus.h"
-#include "heartbeats.h"
 #include "k8stars/drain.h"
 #include "k8stars/file.h"
 #include "k8stars/generate.h"
-#include "logfile.h"
-#include "loop/loop.h"
+#include "k8stars/heartbeats.h"
 #include "k8stars/reporter.h"
 #include "k8stars/status.h"
+#include "logfile.h"
+#include "loop/loop.h"
 
 enum {
     LOOK_MS = 1000, /* how often data/stop and server_info.yaml are looked at */
@@ -33,7 +33,6 @@ enum {
     TAIL_BYTES = 64 * 1024,
     STOP_PATH_MS = 30000,
     STEPS = 2,
-    LEAST_BEATS_MS = 30000,
 };
 
 struct supervision {
@@ -540,45 +539,6 @@ static bool open_reports(struct supervision *s, struct tars_error *error)
     return true;
 }
 
-static bool on_alive(void *user, struct tars_str adapter, int32_t pid)
-{
-    struct supervision *s = user;
-    char *name = xstrndup(adapter.at ? adapter.at : "", adapter.len);
-    bool ok = sup_heartbeat(s->server, CHECKS_ANY_BEAT, pid);
-
-    if (ok && *name && strlen(name) == adapter.len && strcmp(name, CHECKS_ANY_BEAT) != 0)
-        ok = sup_heartbeat(s->server, name, 0); /* a name that is none is counted there */
-    free(name);
-    return ok;
-}
-
-static bool on_starting(void *user, int32_t pid)
-{
-    struct supervision *s = user;
-
-    return sup_activating(s->server, pid);
-}
-
-/* Without them the ports decide, as for any program that sends none. */
-static void open_heartbeats(struct supervision *s)
-{
-    const struct heartbeats_owner owner = {.application = s->meta->application,
-                                           .server = s->meta->server,
-                                           .alive = on_alive,
-                                           .starting = on_starting,
-                                           .user = s};
-    struct tars_error error;
-
-    if (!s->meta->heartbeat_port)
-        return;
-    if (s->environment->heartbeat_timeout < LEAST_BEATS_MS)
-        log_warn("supervisor",
-                 "TARS_HEARTBEAT_TIMEOUT is short: runtimes send a heartbeat every 10 s");
-    s->heartbeats = heartbeats_new(s->loop, (uint16_t)s->meta->heartbeat_port, &owner, &error);
-    if (!s->heartbeats)
-        log_warn("supervisor", "%s; the ports alone decide", error.text);
-}
-
 static bool start(struct supervision *s, struct tars_error *error)
 {
     const struct environment *e = s->environment;
@@ -604,7 +564,7 @@ static bool start(struct supervision *s, struct tars_error *error)
     loop_timer_set(s->loop, &s->look, LOOK_MS, look);
     if (e->before_check_script)
         loop_timer_set(s->loop, &s->check, e->check_interval, before_check);
-    open_heartbeats(s);
+    s->heartbeats = checks_listen(s->loop, e, s->meta, s->server);
     sup_start(s->server);
     if (s->launched)
         on_state(s);

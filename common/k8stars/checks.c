@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "rpc/resolver.h"
 
-enum { RETRY_MS = 1000, CONNECT_MS = 1000, PING_MS = 2000 };
+enum { RETRY_MS = 1000, CONNECT_MS = 1000, PING_MS = 2000, LEAST_BEATS_MS = 30000 };
 
 /* The address to connect to: what listens everywhere listens here, and what has a name is ours. */
 static const char *address_of(const struct meta *meta, const struct tars_endpoint *endpoint)
@@ -154,4 +155,46 @@ void checks_ping(struct registry *registry, const struct meta *meta, struct sup_
         free(object);
     }
     answered(pings);
+}
+
+/* ---- heartbeats
+ * ----------------------------------------------------------------------------------- */
+
+static bool on_alive(void *user, struct tars_str adapter, int32_t pid)
+{
+    struct sup_server *server = user;
+    char *name = xstrndup(adapter.at ? adapter.at : "", adapter.len);
+    bool ok = sup_heartbeat(server, CHECKS_ANY_BEAT, pid);
+
+    if (ok && *name && strlen(name) == adapter.len && strcmp(name, CHECKS_ANY_BEAT) != 0)
+        ok = sup_heartbeat(server, name, 0); /* a name that is none is counted there */
+    free(name);
+    return ok;
+}
+
+static bool on_starting(void *user, int32_t pid)
+{
+    return sup_activating(user, pid);
+}
+
+struct heartbeats *checks_listen(struct loop *loop, const struct environment *environment,
+                                 const struct meta *meta, struct sup_server *server)
+{
+    const struct heartbeats_owner owner = {.application = meta->application,
+                                           .server = meta->server,
+                                           .alive = on_alive,
+                                           .starting = on_starting,
+                                           .user = server};
+    struct heartbeats *heartbeats;
+    struct tars_error error;
+
+    if (!meta->heartbeat_port)
+        return NULL;
+    if (environment->heartbeat_timeout < LEAST_BEATS_MS)
+        log_warn("supervisor",
+                 "TARS_HEARTBEAT_TIMEOUT is short: runtimes send a heartbeat every 10 s");
+    heartbeats = heartbeats_new(loop, (uint16_t)meta->heartbeat_port, &owner, &error);
+    if (!heartbeats)
+        log_warn("supervisor", "%s; the ports alone decide", error.text);
+    return heartbeats;
 }

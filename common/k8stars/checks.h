@@ -3,6 +3,7 @@
 #ifndef K8STARS_CHECKS_H
 #define K8STARS_CHECKS_H
 
+#include "k8stars/heartbeats.h"
 #include "k8stars/registry.h"
 #include "supervise/supervise.h"
 
@@ -23,5 +24,13 @@ bool checks_make(const struct environment *environment, struct meta *meta,
 
 /* Asks all adapters of protocol tars; the probe's answer is yes when each has answered. */
 void checks_ping(struct registry *registry, const struct meta *meta, struct sup_probe *probe);
+
+/*
+ * Listens for the heartbeats that those checks ask for. NULL when none are to come, or when that
+ * is not possible, which is logged: then the ports alone decide, as for a program that sends none.
+ * To be freed before the supervisor.
+ */
+struct heartbeats *checks_listen(struct loop *loop, const struct environment *environment,
+                                 const struct meta *meta, struct sup_server *server);
 
 #endif

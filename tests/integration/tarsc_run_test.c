@@ -39,17 +39,23 @@ static void add(struct guest *guest, const char *argument)
 static struct guest guest_of(const char *first, ...)
 {
     uint16_t port = tk_free_port();
+    const char *guest_home = tk_dir();
     struct guest guest = {
-        .home = tk_dir(),
+        .home = guest_home,
         .argv = {tk_program("tarsc"), "run", "--data"},
         .len = 3,
         .env = {tk_text("TARSC_LOCATOR=tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p %u",
                         suite.at[0].query_port),
                 "TARS_KEEPALIVE_INTERVAL=300ms", "TARS_CHECK_INTERVAL=300ms",
                 tk_text("TARS_RAND_PORT_MIN=%u", port),
-                tk_text("TARS_RAND_PORT_MAX=%u", port + 500), tk_text("GUEST_HOME=%s", tk_dir())},
+                tk_text("TARS_RAND_PORT_MAX=%u", port + 500),
+                tk_text("TARS_MERGE_CONF=%s/merge", guest_home)},
     };
     va_list more;
+    /* nobody reports, so nobody waits at the end for last reports to leave */
+    tk_write_file(tk_text("%s/merge", guest_home),
+                  "<tars>\n<application>\n<server>\nlog=\nconfig=\nnotify=\n</server>\n"
+                  "<client>\nstat=\nproperty=\n</client>\n</application>\n</tars>\n");
     add(&guest, guest.home);
     va_start(more, first);
     for (const char *argument = first; argument; argument = va_arg(more, const char *))
@@ -205,6 +211,19 @@ START_TEST(start_script_may_leave_the_server_in_the_background)
     start(&guest);
     becomes(&guest, "127.0.0.1/");
     ck_assert(said(&guest, "goes on as the server"));
+    leaves(&guest, SIGINT, 0);
+}
+END_TEST
+
+/* Heartbeats come every 10 s, which is too seldom for this one. */
+START_TEST(server_whose_heartbeats_end_hangs_and_is_started_again)
+{
+    struct guest guest = guest_of(NAMED, SERVANT, SERVE, NULL);
+    guest.env[6] = "TARS_HEARTBEAT_TIMEOUT=2s";
+    start(&guest);
+    ck_assert(tk_eventually(said(&guest, "hangs and is started again: heartbeat"), SOON_MS));
+    ck_assert(tk_eventually(said(&guest, "ended with status 0"), SOON_MS));
+    becomes(&guest, "127.0.0.1/");
     leaves(&guest, SIGINT, 0);
 }
 END_TEST
@@ -396,6 +415,7 @@ static int run_tests(void)
     tcase_add_test(tc, crash_is_named_and_the_server_comes_back);
     tcase_add_test(tc, crash_loop_waits_longer_each_time);
     tcase_add_test(tc, start_script_may_leave_the_server_in_the_background);
+    tcase_add_test(tc, server_whose_heartbeats_end_hangs_and_is_started_again);
     tcase_add_test(tc, two_instances_have_nodes_of_their_own);
     tcase_add_test(tc, drain_serves_on_while_the_registry_hands_it_out_no_more);
     tcase_add_test(tc, registry_that_is_away_is_told_when_it_comes);

@@ -11,7 +11,7 @@
 #include "ServerF.h"
 #include "loop/loop.h"
 #include "rpc/packet.h"
-#include "tarscli/heartbeats.h"
+#include "k8stars/heartbeats.h"
 #include "testkit.h"
 
 enum { SOON_MS = 5000, NO_ANSWER = INT32_MIN };

@@ -4,8 +4,8 @@
  * runtime reports to when its configuration names a node. On the supervisor's loop; it never waits
  * for anybody.
  */
-#ifndef TARSCLI_HEARTBEATS_H
-#define TARSCLI_HEARTBEATS_H
+#ifndef K8STARS_HEARTBEATS_H
+#define K8STARS_HEARTBEATS_H
 
 #include <tars/types.h>
 
