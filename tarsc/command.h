@@ -12,10 +12,12 @@ struct command {
 
 extern const struct command command_call;
 extern const struct command command_down;
+extern const struct command command_es;
 extern const struct command command_logs;
 extern const struct command command_ps;
 extern const struct command command_restart;
 extern const struct command command_run;
+extern const struct command command_spool;
 extern const struct command command_stop;
 extern const struct command command_up;
 

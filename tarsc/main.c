@@ -5,9 +5,9 @@
 
 #include "command.h"
 
-static const struct command *const commands[] = {&command_up,   &command_ps,      &command_logs,
-                                                 &command_stop, &command_restart, &command_down,
-                                                 &command_run,  &command_call};
+static const struct command *const commands[] = {
+    &command_up,   &command_ps,  &command_logs, &command_stop, &command_restart,
+    &command_down, &command_run, &command_call, &command_es,   &command_spool};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(FILE *out)

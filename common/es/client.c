@@ -218,9 +218,11 @@ void doc_read_json(struct es_doc *doc, const cJSON *json)
 }
 
 /* The node said something that ends the call. */
-static void conclude(struct es_call *call, int http, cJSON *body)
+static void conclude(struct es_call *call, const struct http_answer *answer, cJSON *body)
 {
-    struct es_result result = {.status = status_of(http), .http = http, .body = body};
+    int http = answer->status;
+    struct es_result result = {
+        .status = status_of(http), .http = http, .body = body, .text = answer->body};
     char why[400];
     if (result.status == ES_OK) {
         doc_read_json(&result.doc, body);
@@ -275,7 +277,7 @@ static void on_answer(struct es_call *call, const struct http_answer *answer)
     if (make_indices_again(call, answer->status, body))
         cJSON_Delete(body);
     else
-        conclude(call, answer->status, body);
+        conclude(call, answer, body);
 }
 
 static void mark_down(struct es_node *node)

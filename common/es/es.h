@@ -87,10 +87,11 @@ struct es_doc {
 
 struct es_result {
     enum es_status status;
-    int http;           /* status of the last answer, 0 without one */
-    int retry_after_ms; /* that the server asked for when it turned the last try away, else 0 */
-    struct es_doc doc;  /* of es_get and of writes that went well, else zeroes */
-    const cJSON *body;  /* the whole answer, or NULL */
+    int http;             /* status of the last answer, 0 without one */
+    int retry_after_ms;   /* that the server asked for when it turned the last try away, else 0 */
+    struct es_doc doc;    /* of es_get and of writes that went well, else zeroes */
+    const cJSON *body;    /* the whole answer, or NULL */
+    struct tars_str text; /* as it came; cJSON rounds integers beyond 2^53 */
     struct tars_error error; /* for people; code is the es_status */
 };
 typedef void (*es_done)(void *user, const struct es_result *result);
