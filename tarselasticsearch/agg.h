@@ -47,6 +47,7 @@ struct aggs {
     struct agg_owned *owned;
     struct tars_str scope; /* the nested path that is being read about, or collected */
     int64_t seq;
+    int blank;   /* inside a bucket that was only made to fill a gap */
     bool scored; /* someone asks for the documents' scores */
     double score;
 };

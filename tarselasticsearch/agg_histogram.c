@@ -220,7 +220,10 @@ static bool print_step(struct aggs *all, const struct agg *a, struct bucket *b, 
     text_adds(to, "\"key\":");
     agg_print_value(&b->key, to);
     text_adds(to, ",");
-    if (!agg_print_bucket(all, a, b, to))
+    all->blank += b->docs == 0;
+    bool ok = agg_print_bucket(all, a, b, to);
+    all->blank -= b->docs == 0;
+    if (!ok)
         return false;
     text_adds(to, "}");
     return true;

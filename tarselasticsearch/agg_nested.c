@@ -55,12 +55,13 @@ static bool prepare(struct aggs *all, struct nested_options *o)
     *q = (struct query){.arena = all->arena, .failure = all->failure};
     if (!o->field)
         return true;
-    const struct field *up = mapping_nested(all->index->mapping, f->path);
+    const struct field *up = mapping_nested(all->index->mapping, o->field->path);
     bool direct = o->outer.len ? up && tars_str_is(o->outer, up->path) : !up;
     text_adds(&q->sql, "SELECT d.seq");
-    if (!agg_select_slots(all, q, o->path, f))
+    if (!agg_select_slots(all, q, o->path, o->field))
         return false;
-    text_addf(&q->sql, " FROM n%lld d WHERE d.path=%d AND ", (long long)all->index->id, f->column);
+    text_addf(&q->sql, " FROM n%lld d WHERE d.path=%d AND ", (long long)all->index->id,
+              o->field->column);
     text_addf(&q->sql,
               direct ? "d.up=?%zu ORDER BY d.seq DESC"
                      : "d.seq BETWEEN -16384-?%zu*16384 AND -1-?%zu*16384 ORDER BY d.seq DESC",

@@ -27,7 +27,6 @@ struct terms_options {
 
 struct terms_state {
     struct bucket_map map;
-    int64_t total;
 };
 
 /* ---- reading
@@ -202,7 +201,6 @@ static bool collect_terms(struct aggs *all, const struct agg *a, void *state)
         struct bucket *b = bucket_map_get(all, a, &t->map, &v[i]);
         if (!b || !agg_enter(all, a, b))
             return false;
-        t->total++;
     }
     return true;
 }
@@ -318,23 +316,24 @@ static bool print_terms(struct aggs *all, const struct agg *a, void *state, stru
 {
     struct terms_state *t = state;
     const struct terms_options *o = a->options;
-    int64_t shown = 0, rest = t->total;
+    int64_t shown = 0, rest = 0;
     size_t head;
-    if (!check_orders(all, a) || (o->least == 0 && !add_unseen(all, a, t)))
+    if (!check_orders(all, a) || (o->least == 0 && !all->blank && !add_unseen(all, a, t)))
         return false;
     if (t->map.count)
         qsort_r(t->map.list, t->map.count, sizeof *t->map.list, compare, (void *)a);
     struct text buckets = {0};
     bool ok = true;
-    for (size_t i = 0; ok && i < t->map.count && shown < o->size; i++) {
+    for (size_t i = 0; ok && i < t->map.count; i++) {
         struct bucket *b = t->map.list[i];
-        if (b->docs < o->least) {
-            rest -= b->docs;
+        if (b->docs < o->least)
+            continue;
+        if (shown == o->size) {
+            rest += b->docs;
             continue;
         }
         text_adds(&buckets, shown++ ? "," : "");
         ok = print_term(all, a, b, &buckets);
-        rest -= b->docs;
     }
     head = buckets.len;
     text_addf(to, "\"doc_count_error_upper_bound\":0,\"sum_other_doc_count\":%lld,\"buckets\":[",

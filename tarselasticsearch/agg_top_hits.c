@@ -78,7 +78,7 @@ static bool parse_top_hits(struct aggs *all, struct agg *a, const struct json *b
             "Top hits result window is too large, the top hits aggregator [%" TARS_STR_FMT
             "]'s from + size must be less than or equal to: [%d] but was [%lld]. This limit can be "
             "set by changing the [index.max_inner_result_window] index level setting.",
-            TARS_STR_ARG(a->name), WINDOW, (long long)(o->from + o->size));
+            TARS_STR_ARG(a->name), WINDOW, (long long)o->from + o->size);
     if (!o->sort_count)
         o->sorts[o->sort_count++] = (struct sort){.kind = SORT_SCORE, .descending = true};
     o->scored = o->sort_count == 1 && o->sorts[0].kind == SORT_SCORE;
@@ -103,15 +103,17 @@ static struct value read_key(const struct aggs *all, const struct sort *s,
         return (struct value){.kind = VALUE_REAL, .r = all->score};
     if (s->kind == SORT_DOC)
         return (struct value){.kind = VALUE_INT, .i = all->seq};
-    for (size_t i = 0; i < slot->count; i++) {
+    for (size_t i = 0; slot && i < slot->count; i++) {
         int order = i ? value_order(&slot->values[i], &v) : -1;
         if (i == 0 || (s->descending ? order > 0 : order < 0))
             v = slot->values[i];
     }
-    if (v.kind == VALUE_NONE && slot->seen && !value_is_text(slot->type)) {
+    if (v.kind == VALUE_NONE && slot && slot->seen && !value_is_text(slot->type)) {
         bool top = s->descending == s->missing_first;
         v.kind = slot->type == FIELD_DOUBLE || slot->type == FIELD_FLOAT ? VALUE_REAL : VALUE_INT;
-        v.i = top ? INT64_MAX : INT64_MIN;
+        bool small = slot->type == FIELD_INTEGER || slot->type == FIELD_SHORT ||
+                     slot->type == FIELD_BYTE;
+        v.i = small ? (top ? INT32_MAX : INT32_MIN) : (top ? INT64_MAX : INT64_MIN);
         v.r = top ? INFINITY : -INFINITY;
     }
     return v;

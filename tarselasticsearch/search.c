@@ -81,6 +81,8 @@ static bool read_aggs(struct request *r, const struct json *p)
 {
     if (r->aggs)
         return refuse(r, "parsing_exception", "Found two aggregation definitions");
+    if (p->type == JSON_OBJECT && !p->count)
+        return true;
     r->aggs = aggs_parse(p, r->arena, r->failure);
     if (!r->aggs && r->failure->shard)
         snprintf(r->failure->index, sizeof r->failure->index, "%s",
@@ -189,6 +191,8 @@ static bool is_real(enum field_type type)
 static const char *missing_number(const struct sort *s)
 {
     bool top = s->descending == s->missing_first;
+    if (s->type == FIELD_INTEGER || s->type == FIELD_SHORT || s->type == FIELD_BYTE)
+        return top ? "2147483647" : "(-2147483648)";
     return is_real(s->type) ? (top ? "9e999" : "-9e999")
                             : (top ? "9223372036854775807" : "(-9223372036854775807-1)");
 }

@@ -34,7 +34,9 @@ uint32_t unicode_lower(uint32_t c);
 
 /* ---- UTF-8 (unicode_text.c) ---------------------------------------------------------------- */
 
-/* The character at `at` < s.len and how many bytes it has (1 for what is no UTF-8). */
+enum { UNICODE_BROKEN = 0xfffd };
+/* The character at `at` < s.len and how many bytes it has; for what is no UTF-8 one byte and
+ * UNICODE_BROKEN. */
 uint32_t unicode_read(struct tars_str s, size_t at, size_t *len);
 /* Writes up to 4 bytes; how many. */
 size_t unicode_write(uint32_t c, char *to);

@@ -6,11 +6,16 @@ uint32_t unicode_read(struct tars_str s, size_t at, size_t *len)
     const unsigned char *p = (const unsigned char *)s.at + at;
     size_t size = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc0 ? 2 : 1;
     *len = 1;
-    if (size == 1 || size > s.len - at)
+    if (p[0] < 0x80)
         return p[0];
+    if (size == 1 || size > s.len - at)
+        return UNICODE_BROKEN;
     uint32_t c = p[0] & (0x7fU >> size);
-    for (size_t i = 1; i < size; i++)
+    for (size_t i = 1; i < size; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return UNICODE_BROKEN;
         c = c << 6 | (p[i] & 0x3fU);
+    }
     *len = size;
     return c;
 }
@@ -33,7 +38,7 @@ struct tars_str unicode_lower_text(struct tars_str s, struct tars_arena *arena)
         return (struct tars_str){0};
     for (size_t i = 0, len; i < s.len; i += len) {
         uint32_t c = unicode_read(s, i, &len), low = unicode_lower(c);
-        if (c == low || (len == 1 && c >= 0x80)) {
+        if (c == low || c == UNICODE_BROKEN) {
             memcpy(to, s.at + i, len);
             to += len;
         } else {

@@ -54,7 +54,7 @@ static bool read_offset(struct tars_str s, int64_t *offset_s)
         return false;
     bool colon = at < s.len && s.at[at] == ':';
     at += colon;
-    if (at < s.len && (at - before - colon != 2 || !digits(s, &at, 2, 2, &m)))
+    if ((colon || at < s.len) && (at - before - colon != 2 || !digits(s, &at, 2, 2, &m)))
         return false;
     *offset_s = sign * (h * 3600 + m * 60);
     return at == s.len && h <= 18 && m < 60;
