@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# make test-elastic    the cases of tests/store against a real Elasticsearch (fetched once), and
-#                      tarsregistry on it
+# make test-elastic    the cases of tests/store against a real Elasticsearch (fetched once), random
+#                      searches against it and the embedded store (RANDOM_ROUNDS=200: 10,000 of them,
+#                      SEED=…), and tarsregistry on it
 
 .PHONY: test-elastic
 test-elastic: $(patsubst %,$(BUILD)/tests/integration/registry_%_test,daemon purge) all
