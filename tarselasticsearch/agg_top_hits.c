@@ -50,6 +50,9 @@ static bool parse_option(struct aggs *all, struct agg *a, struct top_options *o,
         return read_number(all, p, &o->size);
     if (tars_str_is(p->name, "from"))
         return read_number(all, p, &o->from);
+    if (tars_str_is(p->name, "highlight"))
+        return agg_refuse(all, "parsing_exception",
+                          "[top_hits] [highlight] is not known to this store");
     if (tars_str_is(p->name, "sort"))
         return sorts_read(p, NULL, o->sorts, &o->sort_count, all->failure);
     return hit_options_read(&o->shows, p, all->arena, &taken, all->failure) &&

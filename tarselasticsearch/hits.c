@@ -24,6 +24,7 @@ struct page {
     size_t indices;
     struct page_index {
         char *name;
+        const struct index *index; /* for highlighting */
         int64_t id, term;
         struct shown *shown;
         size_t shown_count;
@@ -68,6 +69,8 @@ bool hit_options_read(struct hit_options *o, const struct json *p, struct tars_a
         return read_fields(p, &o->docvalues, failure);
     if (tars_str_is(p->name, "fields"))
         return read_fields(p, &o->fields, failure);
+    if (tars_str_is(p->name, "highlight"))
+        return (o->highlight = highlight_read(p, arena, failure)) != NULL;
     if (tars_str_is(p->name, "version"))
         return read_flag(p, &o->versions, failure);
     if (tars_str_is(p->name, "seq_no_primary_term"))
@@ -200,6 +203,7 @@ struct page *page_new(const struct index_list *indices, const struct hit_options
     for (size_t i = 0; i < p->indices; i++) {
         const struct index *index = indices->at[i];
         p->at[i].name = xstrdup(index->name);
+        p->at[i].index = index;
         p->at[i].id = index->id;
         p->at[i].term = index->term;
         if (options->collapse)
@@ -413,8 +417,9 @@ static bool add_source(struct page *p, struct db *db, const struct page_index *i
 {
     struct text source = {0};
     const struct source_filter *filter = &p->options.source;
-    bool whole = source_filter_whole(filter), needed = !filter->none;
-    if (whole && !index->shown_count) {
+    bool whole = source_filter_whole(filter);
+    bool needed = !filter->none || p->options.highlight;
+    if (whole && !index->shown_count && !p->options.highlight) {
         text_adds(to, ",\"_source\":");
         return read_source(db, index->id, seq, to);
     }
@@ -429,6 +434,13 @@ static bool add_source(struct page *p, struct db *db, const struct page_index *i
             ok = source_filter_print(filter, text_str(&source), p->scratch, to);
     }
     ok = ok && add_fields(p, db, index, seq, text_str(&source), to);
+    if (ok && p->options.highlight) {
+        struct tars_error error;
+        const struct json *json = json_parse(text_str(&source), p->scratch, &error);
+        ok = json != NULL;
+        if (ok)
+            highlight_print(p->options.highlight, index->index, json, to);
+    }
     tars_arena_reset(p->scratch);
     text_free(&source);
     return ok;

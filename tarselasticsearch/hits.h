@@ -8,6 +8,7 @@
 #define STORE_HITS_H
 
 #include "catalog.h"
+#include "highlight.h"
 #include "source_filter.h"
 #include "value.h"
 
@@ -29,6 +30,7 @@ struct hit_options {
     bool versions, seq_nos, scores;        /* scores: also where hits are sorted otherwise */
     const struct json *docvalues, *fields; /* arrays */
     const struct json *collapse;           /* the name of the field, or NULL */
+    struct highlight *highlight;           /* or NULL; only while the request and catalogue last */
 };
 
 /* Takes one member of a search's body; `taken` says whether it was an option of hits. */

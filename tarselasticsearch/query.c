@@ -2,6 +2,7 @@
 #include "query_compile.h"
 
 #include "base/xmalloc.h"
+#include "highlight.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +151,16 @@ bool compile_least(struct compiler *c, const struct json *json, int64_t clauses,
     return true;
 }
 
+static bool add_negated(struct compiler *c, const struct json *list, bool *first)
+{
+    if (c->q->highlight)
+        c->q->highlight->negated++;
+    bool ok = add_clauses(c, list, "((", ") IS NOT TRUE)", " AND ", first);
+    if (c->q->highlight)
+        c->q->highlight->negated--;
+    return ok;
+}
+
 static bool compile_bool(struct compiler *c, const struct json *json)
 {
     static const char *const known[] = {
@@ -176,8 +187,7 @@ static bool compile_bool(struct compiler *c, const struct json *json)
         least = 1;
     text_adds(&c->q->sql, "(");
     if (!add_clauses(c, parts[0], "", "", " AND ", &first) ||
-        !add_clauses(c, parts[1], "", "", " AND ", &first) ||
-        !add_clauses(c, parts[3], "((", ") IS NOT TRUE)", " AND ", &first) ||
+        !add_clauses(c, parts[1], "", "", " AND ", &first) || !add_negated(c, parts[3], &first) ||
         !compile_should(c, parts[2], least, &first))
         return false;
     text_adds(&c->q->sql, first ? "1)" : ")");

@@ -9,13 +9,16 @@
 #include "catalog.h"
 #include "value.h"
 
+struct highlight;
+
 struct query {
     struct text sql;
     struct value *values; /* of the '?' in their order; texts are slices of the request's JSON */
     size_t count, size;
     struct tars_arena *arena; /* the request's */
     struct failure *failure;
-    int wanted; /* the column, from 1 on, for which an index would help; 0: none */
+    struct highlight *highlight; /* marks what conditions look for; or NULL */
+    int wanted;                  /* the column, from 1 on, for which an index would help; 0: none */
 };
 
 enum { QUERY_MAX_DEPTH = 30, QUERY_MAX_CLAUSES = 500, QUERY_MAX_TERMS = 65536 };

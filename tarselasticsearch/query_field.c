@@ -3,6 +3,7 @@
 
 #include "base/xmalloc.h"
 #include "date.h"
+#include "highlight.h"
 #include "regex.h"
 #include "unicode.h"
 #include "wildcard.h"
@@ -52,6 +53,8 @@ bool compile_condition(struct compiler *c, const struct field *f, const struct c
 {
     struct query *q = c->q;
     char column[24];
+    if (q->highlight && !c->scope && !highlight_mark(q->highlight, f, cond))
+        return compile_refuse(c, "the request is too large to be highlighted");
     snprintf(column, sizeof column, "d.f%d", f->column);
     bool exact = cond->list || (cond->operations[0] && strcmp(cond->operations[0], "=") == 0);
     if (!c->scope && !f->indexed && f->index && !cond->function && (exact || !q->wanted))
@@ -513,7 +516,7 @@ static bool pattern_query(struct compiler *c, const struct json *json, enum patt
 {
     const struct json *value = NULL;
     bool refused, fold;
-    if (!compile_field_value(c, json, name, key, known, &value) || !value ||
+    if (!compile_field_value(c, json, name, key, known, &value) || !value || !json->child ||
         !compile_flag(c, json->child, "case_insensitive", &fold))
         return false;
     if (value->type < JSON_FALSE || value->type > JSON_STRING)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "query_tree.h"
 
+#include "highlight.h"
 #include "unicode.h"
 
 #include <stdio.h>
@@ -357,11 +358,15 @@ static bool compile_leaf(struct tree *t, const struct clause *clause)
 static bool add_clause(struct tree *t, const struct clause *clause, const char *before,
                        const char *after)
 {
+    struct highlight *h = t->c->q->highlight;
     text_adds(&t->c->q->sql, before);
-    if (!tree_compile(t, clause, false))
-        return false;
+    if (h && clause->occur == OCCUR_NOT)
+        h->negated++;
+    bool ok = tree_compile(t, clause, false);
+    if (h && clause->occur == OCCUR_NOT)
+        h->negated--;
     text_adds(&t->c->q->sql, after);
-    return true;
+    return ok;
 }
 
 static bool add_optional(struct tree *t, const struct clause *group, int64_t least)

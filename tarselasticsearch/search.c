@@ -298,7 +298,10 @@ static bool add_branch(struct request *r, struct query *q, size_t at)
     if (r->collapse && !add_collapse(r, q, index))
         return false;
     text_addf(&q->sql, " FROM d%lld d WHERE ", (long long)index->id);
-    return query_where(q, index, r->query);
+    q->highlight = r->shows.highlight;
+    bool ok = query_where(q, index, r->query);
+    q->highlight = NULL;
+    return ok;
 }
 
 static bool after_value(struct request *r, const struct sort *s, const struct json *json,
@@ -681,6 +684,9 @@ struct scroll *scroll_new(const char *path, const struct search *search, const c
     bool aggs = r->aggs != NULL;
     aggs_end(r->aggs);
     r->aggs = NULL;
+    if (ok && r->shows.highlight)
+        ok = refuse(r, "illegal_argument_exception",
+                    "highlights are not shown in a scroll by this store");
     if (ok && r->collapse)
         ok = refuse(r, "action_request_validation_exception",
                     "Validation Failed: 1: cannot use `collapse` in a scroll context;");
