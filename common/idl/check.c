@@ -347,8 +347,12 @@ static void check_interface(const struct scope *s, const struct idl_decl *decl)
             idl_note(s->idl, same->pos, "the first one");
         }
         resolve(s, f->ret);
-        for (const struct idl_member *param = f->params; param; param = param->next)
+        for (const struct idl_member *param = f->params; param; param = param->next) {
             resolve(s, param->type);
+            if (strcmp(param->name, "tars_ret") == 0)
+                idl_warn(s->idl, param->pos,
+                         "'tars_ret' is the name of the return value in TUP and JSON");
+        }
         check_same_names(s, f->params, "parameters",
                          tars_arena_printf(idl_arena(s->idl), "%s", f->name));
     }

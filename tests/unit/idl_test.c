@@ -183,6 +183,7 @@ END_TEST
 START_TEST(what_other_sdks_read_differently_is_warned_about)
 {
     check_mentions("module M { const int C = 010; };", 0, "octal");
+    check_mentions("module M { interface I { int f(out int tars_ret); }; };", 0, "return value");
     check_mentions("module M { struct S { 0 require vector<bool> v; }; };", 0, "tars2cpp");
     check_mentions("module M { struct S { 0 require unsigned int v; }; };", 0, "tars2go");
     check_mentions("module M { struct S { 0 require int p; }; };", 0, "'p' breaks");
