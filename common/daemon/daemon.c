@@ -186,6 +186,18 @@ static bool open_data(struct daemon *d, struct tars_error *error)
     return d->folder != NULL;
 }
 
+/* Log level, logs and fetched files of a server whose start-up file names no folder for them: never
+ * the folder that the daemon was started in. */
+static void keep_files_in_data(struct daemon *d)
+{
+    static const char *const paths[] = {"/tars/application/server<basepath>",
+                                        "/tars/application/server<datapath>",
+                                        "/tars/application/server<logpath>"};
+    for (size_t i = 0; d->folder && i < sizeof paths / sizeof *paths; i++)
+        if (!*tars_conf_get(d->conf, paths[i], ""))
+            tars_conf_set(d->conf, paths[i], daemon_folder_path(d->folder));
+}
+
 static bool open_http(struct daemon *d, struct tars_error *error)
 {
     struct daemon_health_source source = {is_ready, write_metrics, d};
@@ -280,6 +292,7 @@ static int serve(struct daemon *d, struct tars_error *error)
         return DAEMON_FAILED;
     if (!open_http(d, error))
         return DAEMON_BIND;
+    keep_files_in_data(d);
     d->carrier = d->kind->new (d);
     int status = open_and_run(d, error);
     daemon_health_free(d->health);

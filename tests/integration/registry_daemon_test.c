@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "AdminF.h"
 #include "registrykit.h"
 
 static struct rk_suite suite;
@@ -139,6 +140,19 @@ START_TEST(prestop_with_only_one_name_is_an_error)
     FAILS(k8stars_tarsregistry_on_prestop(suite.at[0].registry, &req),
           "server is given without application");
     ck_assert_str_eq(LIST(0), "10.0.0.1/");
+}
+END_TEST
+
+/* Where it was started is nobody's place for files. */
+START_TEST(a_changed_log_level_is_kept_in_the_data_folder)
+{
+    struct tars_proxy *admin = tars_proxy_get(
+        suite.client, tk_text("AdminObj@tcp -h 127.0.0.1 -p %u", suite.at[0].admin_port));
+    struct tars_str answer;
+    OK(tarsf_admin_f_notify(admin, tars_str("tars.setloglevel WARN"), &answer, suite.arena));
+    char *level = tk_read_file(tk_text("%s/tars.tarsregistry.loglevel", suite.at[0].data));
+    ck_assert_str_eq(level, "WARN\n");
+    free(level);
 }
 END_TEST
 
@@ -582,6 +596,7 @@ int main(void)
         disable_flow_keeps_calls_away_until_a_startup_without_it,
         what_could_never_be_served_is_refused_with_the_reason,
         prestop_with_only_one_name_is_an_error,
+        a_changed_log_level_is_kept_in_the_data_folder,
         prestop_without_names_takes_calls_from_the_whole_node,
         keep_alive_without_names_is_for_every_instance_of_the_node,
         keep_alive_of_an_unknown_instance_succeeds_and_its_startup_completes_it,
