@@ -217,6 +217,13 @@ static void join(struct table *t, struct instance *i)
     }
 }
 
+/* Another endpoint is asked no sooner than the one before would have been. */
+static void forget_probed(struct probed *probed)
+{
+    int64_t next = probed->next == INT64_MAX ? 0 : probed->next;
+    *probed = (struct probed){.next = next, .waiting = probed->waiting};
+}
+
 void table_set_record(struct table *t, struct instance *i, struct record *record)
 {
     if (i->record && record && record_equal(i->record, record)) {
@@ -227,7 +234,7 @@ void table_set_record(struct table *t, struct instance *i, struct record *record
     if (old)
         leave(t, i);
     i->record = record;
-    i->probed = (struct probed){.waiting = i->probed.waiting};
+    forget_probed(&i->probed);
     if (record)
         join(t, i);
     free(old);

@@ -46,7 +46,7 @@ static bool lives(pid_t pid)
 
 START_TEST(registry_that_is_away_for_long_costs_the_server_nothing)
 {
-    int seconds = setting("REGISTRY_AWAY_SECONDS", 4);
+    int seconds = setting("REGISTRY_AWAY_SECONDS", 2);
     struct pod pod = registered_pod();
     pod_start(&pod);
     ck_assert(tk_eventually(listed("127.0.0.1/"), SOON_MS));
@@ -74,7 +74,7 @@ END_TEST
 
 START_TEST(supervisor_that_is_killed_again_and_again_keeps_its_server)
 {
-    int kills = setting("TARSCLI_KILLS", 5);
+    int kills = setting("TARSCLI_KILLS", 3);
     struct pod pod = registered_pod();
     pod_start(&pod);
     ck_assert(tk_eventually(listed("127.0.0.1/"), SOON_MS));

@@ -369,6 +369,22 @@ START_TEST(one_instance_is_asked_no_oftener_than_the_interval_says)
 }
 END_TEST
 
+/* Registrations come from the network: nobody makes the registry look for open ports. */
+START_TEST(instance_that_changes_its_endpoint_all_the_time_is_not_asked_oftener)
+{
+    struct instance *i = add("a", tk_free_port());
+    for (int64_t end = tk_ms() + SOON_MS; !i->probed.misses && tk_ms() < end; report(i))
+        run_for(TICK_MS);
+    uint64_t asked = atomic_load(&counters.connects);
+    ck_assert_uint_eq(asked, 2); /* both attempts */
+    for (uint16_t port = 20000; port < 20050; port++) {
+        add("a", port);
+        run_for(TICK_MS);
+    }
+    ck_assert_uint_eq(atomic_load(&counters.connects), asked);
+}
+END_TEST
+
 START_TEST(lack_of_descriptors_is_nobodys_death)
 {
     uint16_t port = tk_free_port();
@@ -454,6 +470,7 @@ int main(void)
     tcase_add_test(tc, nothing_is_sent);
     tcase_add_test(tc, thousands_late_at_once_hold_few_connections);
     tcase_add_test(tc, one_instance_is_asked_no_oftener_than_the_interval_says);
+    tcase_add_test(tc, instance_that_changes_its_endpoint_all_the_time_is_not_asked_oftener);
     tcase_add_test(tc, lack_of_descriptors_is_nobodys_death);
     tcase_add_test(tc, instance_that_vanishes_while_it_is_asked_is_harmless);
     tcase_add_test(tc, only_addresses_of_other_machines_are_asked);
