@@ -324,14 +324,16 @@ static bool print_terms(struct aggs *all, const struct agg *a, void *state, stru
         qsort_r(t->map.list, t->map.count, sizeof *t->map.list, compare, (void *)a);
     struct text buckets = {0};
     bool ok = true;
+    /* In the order of keys the first ones are taken, then those with too few documents left out. */
+    bool by_key = o->orders[0].by_key;
     for (size_t i = 0; ok && i < t->map.count; i++) {
         struct bucket *b = t->map.list[i];
-        if (b->docs < o->least)
-            continue;
-        if (shown == o->size) {
+        if (by_key ? (int64_t)i >= o->size : b->docs >= o->least && shown == o->size) {
             rest += b->docs;
             continue;
         }
+        if (b->docs < o->least)
+            continue;
         text_adds(&buckets, shown++ ? "," : "");
         ok = print_term(all, a, b, &buckets);
     }

@@ -4,6 +4,7 @@
 #include "date.h"
 #include "hits.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -539,6 +540,12 @@ void agg_print_value(const struct value *v, struct text *to)
         text_adds(to, "null");
 }
 
+/* As Java turns a number into a whole one. */
+static int64_t saturated(double r)
+{
+    return isnan(r) ? 0 : r >= 9.2e18 ? INT64_MAX : r <= -9.2e18 ? INT64_MIN : (int64_t)r;
+}
+
 void agg_print_string(const struct value *v, enum field_type type, const char *format,
                       struct text *to)
 {
@@ -549,7 +556,7 @@ void agg_print_string(const struct value *v, enum field_type type, const char *f
         value_print_ip(v->s, to);
         text_adds(to, "\"");
     } else if (type == FIELD_DATE) {
-        int64_t ms = v->kind == VALUE_INT ? v->i : (int64_t)v->r;
+        int64_t ms = v->kind == VALUE_INT ? v->i : saturated(v->r);
         text_adds(to, "\"");
         date_print(ms, format, NULL, to);
         text_adds(to, "\"");

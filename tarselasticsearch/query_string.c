@@ -369,7 +369,7 @@ static bool parse_words(struct parser *p, struct tars_str field, struct clause *
         text_adds(&all, all.len ? " " : "");
         text_add(&all, t.text.at, t.text.len);
     } while (peek(p, 0)->kind == T_TERM && !ends_words(peek(p, 1)->kind));
-    struct tars_str text = unescaped(p, text_str(&all));
+    struct tars_str text = unescaped(p, tars_str_n(all.at ? all.at : "", all.len));
     text_free(&all);
     return text.at &&
            tree_add(p->t, group, p->t->all ? OCCUR_MUST : OCCUR_SHOULD, words(p, field, text));

@@ -38,7 +38,8 @@ static bool add_words(struct compiler *c, const struct field *f, const struct te
     int64_t least = m->all ? count : 1;
     const char *at = words->at + 1, *end = words->at + words->len;
     bool first = true;
-    if (m->least && !m->all && !compile_least(c, m->least, count, &least))
+    /* A single word is no list of clauses. */
+    if (m->least && !m->all && count > 1 && !compile_least(c, m->least, count, &least))
         return false;
     least = least < 1 ? 1 : least;
     text_adds(&c->q->sql, "(");

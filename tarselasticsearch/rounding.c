@@ -104,20 +104,26 @@ bool rounding_check(struct aggs *all, const struct rounding *r)
                       "[interval] must be >0 for histogram aggregation");
 }
 
+/* A time that calendars can be asked for. */
+static int64_t time_of(double v)
+{
+    return v > 9e15 ? (int64_t)9e15 : v < -9e15 ? -(int64_t)9e15 : (int64_t)v;
+}
+
 /* Clocks may be put back inside a step: of two instants that show its beginning the later one
  * counts, unless it lies behind `v`. */
 static double step_of(const struct rounding *r, double v, int units)
 {
     if (r->dates && r->unit != DATE_FIXED)
-        return (double)date_floor((int64_t)v, r->unit, units, r->zone);
-    int64_t offset = zone_offset(r->zone, (int64_t)v);
+        return (double)date_floor(time_of(v), r->unit, units, r->zone);
+    int64_t offset = zone_offset(r->zone, time_of(v));
     double local = (floor((v + (double)offset) / r->step) + units) * r->step;
     if (!r->zone)
         return local;
     double same = local - (double)offset;
-    if (zone_offset(r->zone, (int64_t)same) == offset)
+    if (zone_offset(r->zone, time_of(same)) == offset)
         return same;
-    return (double)zone_to_utc(r->zone, (int64_t)local);
+    return (double)zone_to_utc(r->zone, time_of(local));
 }
 
 double rounding_floor(const struct rounding *r, double v)
@@ -135,6 +141,6 @@ double rounding_next(const struct rounding *r, double key, int steps)
 struct value rounding_key(const struct rounding *r, double key)
 {
     if (r->dates)
-        return (struct value){.kind = VALUE_INT, .i = (int64_t)key};
+        return (struct value){.kind = VALUE_INT, .i = time_of(key)};
     return (struct value){.kind = VALUE_REAL, .r = key == 0 ? 0 : key};
 }
