@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "row.h"
+
+#include "source.h"
+
+#include <stdio.h>
+
+enum { NESTED_KEYS = 16384 };
+
+/* '$' stands for the index's number. */
+static sqlite3_stmt *prepare(struct db *db, const char *pattern, const struct index *index)
+{
+    char sql[256];
+    size_t len = 0;
+    for (; *pattern && len + 24 < sizeof sql; pattern++) {
+        if (*pattern == '$')
+            len += (size_t)snprintf(sql + len, 24, "%lld", (long long)index->id);
+        else
+            sql[len++] = *pattern;
+    }
+    sql[len] = '\0';
+    return db_prepare(db, tars_str_n(sql, len));
+}
+
+bool doc_read(struct db *db, const struct index *index, struct tars_str id,
+              struct tars_arena *arena, struct doc *doc)
+{
+    *doc = (struct doc){.term = index->term};
+    sqlite3_stmt *s = prepare(db,
+                              "SELECT d.seq,d.version,s.source FROM d$ d JOIN s$ s ON "
+                              "s.seq=d.seq WHERE d.id=?",
+                              index);
+    if (!s)
+        return false;
+    db_bind_str(s, 1, id);
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        doc->found = true;
+        doc->seq_no = sqlite3_column_int64(s, 0);
+        doc->version = sqlite3_column_int64(s, 1);
+        struct text source = {0};
+        if (source_unpack(db, index->id, db_column_str(s, 2), &source))
+            doc->source = tars_arena_copy(arena, text_str(&source));
+        text_free(&source);
+    }
+    sqlite3_reset(s);
+    return rc == SQLITE_DONE || (rc == SQLITE_ROW && doc->source.at);
+}
+
+bool row_find(struct db *db, const struct index *index, struct tars_str id, struct doc *doc)
+{
+    *doc = (struct doc){.term = index->term};
+    sqlite3_stmt *s = prepare(db, "SELECT seq,version FROM d$ WHERE id=?", index);
+    if (!s)
+        return false;
+    db_bind_str(s, 1, id);
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        doc->found = true;
+        doc->seq_no = sqlite3_column_int64(s, 0);
+        doc->version = sqlite3_column_int64(s, 1);
+    }
+    sqlite3_reset(s);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+struct tables {
+    bool many, nested;
+};
+
+static void note_tables(void *user, struct field *f)
+{
+    struct tables *tables = user;
+    tables->many |= f->many;
+    tables->nested |= f->nested;
+}
+
+/* The keys of a document's nested rows are below zero: none is a document's number. */
+static int64_t nested_key(int64_t seq, int at)
+{
+    return -(seq * NESTED_KEYS + at) - 1;
+}
+
+static bool remove_nested(struct db *db, const struct index *index, int64_t seq, bool many)
+{
+    static const char *const statements[] = {"DELETE FROM n$ WHERE seq BETWEEN ? AND ?",
+                                             "DELETE FROM m$ WHERE seq BETWEEN ? AND ?"};
+    for (int i = 0; i < 1 + many; i++) {
+        sqlite3_stmt *s = prepare(db, statements[i], index);
+        if (s) {
+            sqlite3_bind_int64(s, 1, nested_key(seq, NESTED_KEYS - 1));
+            sqlite3_bind_int64(s, 2, nested_key(seq, 0));
+        }
+        if (!db_run(s))
+            return false;
+    }
+    return true;
+}
+
+bool row_remove(struct db *db, const struct index *index, int64_t seq)
+{
+    static const char *const statements[] = {
+        "DELETE FROM d$ WHERE seq=?", "DELETE FROM s$ WHERE seq=?", "DELETE FROM m$ WHERE seq=?"};
+    struct tables tables = {0};
+    mapping_each(index->mapping, note_tables, &tables);
+    for (int i = 0; i < 2 + tables.many; i++) {
+        sqlite3_stmt *s = prepare(db, statements[i], index);
+        if (s)
+            sqlite3_bind_int64(s, 1, seq);
+        if (!db_run(s))
+            return false;
+    }
+    return !tables.nested || remove_nested(db, index, seq, tables.many);
+}
+
+static bool insert_many(struct db *db, const struct row *row, const struct cell *cells, int column,
+                        int64_t seq)
+{
+    const struct cell *cell = &cells[column];
+    struct extra first = {cell->first, cell->more};
+    for (const struct extra *e = &first; e; e = e->next) {
+        sqlite3_stmt *s = prepare(
+            db,
+            "INSERT INTO m$(field,value,seq,n) VALUES(?,?,?,1) ON CONFLICT DO "
+            "UPDATE SET n=n+1",
+            row->index);
+        if (!s)
+            return false;
+        sqlite3_bind_int64(s, 1, column);
+        value_bind(s, 2, &e->value);
+        sqlite3_bind_int64(s, 3, seq);
+        if (!db_run(s))
+            return false;
+    }
+    return true;
+}
+
+/* Only the columns that have a value are named. */
+static bool insert_nested(struct db *db, const struct row *row, struct nested_row *one, int64_t seq,
+                          int at)
+{
+    struct text sql = {0}, places = {0};
+    int bound = 4;
+    one->key = nested_key(seq, at);
+    text_addf(&sql, "INSERT INTO n%lld(seq,path,up", (long long)row->index->id);
+    for (int i = 0; i < one->size; i++) {
+        if (!one->cells[i].first.kind || one->cells[i].more)
+            continue;
+        text_addf(&sql, ",f%d", i);
+        text_adds(&places, ",?");
+    }
+    text_addf(&sql, ") VALUES(?,?,?%s)", places.at ? places.at : "");
+    sqlite3_stmt *s = db_prepare(db, text_str(&sql));
+    text_free(&sql);
+    text_free(&places);
+    if (!s)
+        return false;
+    sqlite3_bind_int64(s, 1, one->key);
+    sqlite3_bind_int(s, 2, one->path);
+    sqlite3_bind_int64(s, 3, one->up ? one->up->key : seq);
+    for (int i = 0; i < one->size; i++)
+        if (one->cells[i].first.kind && !one->cells[i].more)
+            value_bind(s, bound++, &one->cells[i].first);
+    if (!db_run(s))
+        return false;
+    for (int i = 0; i < one->size; i++)
+        if (one->cells[i].more && !insert_many(db, row, one->cells, i, one->key))
+            return false;
+    return true;
+}
+
+bool row_insert(struct db *db, struct row *row, int64_t seq, int64_t version,
+                struct tars_str source)
+{
+    sqlite3_stmt *s = db_prepare(db, tars_str(row->index->insert_sql));
+    if (!s)
+        return false;
+    sqlite3_bind_int64(s, 1, seq);
+    db_bind_str(s, 2, row->id);
+    sqlite3_bind_int64(s, 3, version);
+    for (int i = 0; i < row->size && i < row->mapping->columns; i++)
+        if (row->cells[i].first.kind && !row->cells[i].more)
+            value_bind(s, i + 4, &row->cells[i].first);
+    if (!db_run(s))
+        return false;
+    for (int i = 0; i < row->size && i < row->mapping->columns; i++)
+        if (row->cells[i].more && !insert_many(db, row, row->cells, i, seq))
+            return false;
+    int at = 0;
+    for (struct nested_row *one = row->nested; one; one = one->next)
+        if (!insert_nested(db, row, one, seq, at++))
+            return false;
+    if (!source_pack(db, row->index, source, &source))
+        return false;
+    s = prepare(db, "INSERT INTO s$(seq,source) VALUES(?,?)", row->index);
+    if (!s)
+        return false;
+    sqlite3_bind_int64(s, 1, seq);
+    sqlite3_bind_blob(s, 2, source.at, (int)source.len, SQLITE_STATIC);
+    return db_run(s);
+}
