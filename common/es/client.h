@@ -83,6 +83,8 @@ unsigned client_random(unsigned limit);
 
 /* Reads _index, _id, _seq_no, _primary_term and _source of a hit or an answer. */
 void doc_read_json(struct es_doc *doc, const cJSON *json);
+/* True when all shards answered a search. */
+bool search_is_whole(const cJSON *body);
 /* A cJSON tree printed and deleted; NULL stays NULL. */
 char *print_json(cJSON *json);
 

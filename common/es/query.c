@@ -73,6 +73,55 @@ cJSON *es_prefix(const char *field, const char *value)
     return one("prefix", field, cJSON_CreateString(value));
 }
 
+/* One character of a pattern: '%' or '_' by itself, else 'c' and *c. */
+static char next_of(const char **at, const char *end, char *c)
+{
+    *c = *(*at)++;
+    if (*c == '%' || *c == '_')
+        return *c;
+    if (*c == '\\' && *at < end)
+        *c = *(*at)++;
+    return 'c';
+}
+
+cJSON *es_like(const char *field, struct tars_str pattern)
+{
+    if (pattern.len == 0)
+        return es_term(field, "");
+    if (memchr(pattern.at, '\0',
+               pattern.len)) /* no value of ours has one, and JSON would end there */
+        return wrap("match_none", cJSON_CreateObject());
+    const char *at = pattern.at, *end = at + pattern.len;
+    char *plain = cJSON_malloc(pattern.len + 1), *wild = cJSON_malloc(pattern.len * 2 + 1), c;
+    size_t plain_len = 0, wild_len = 0;
+    bool any = false, wild_star = false; /* a '%' was seen; it was the last */
+    bool beyond = false;                 /* there is something other than '%' behind one, or '_' */
+    while (at < end) {
+        char kind = next_of(&at, end, &c);
+        beyond = beyond || kind == '_' || (any && kind != '%');
+        if (kind == '%') {
+            if (!wild_star)
+                wild[wild_len++] = '*';
+            wild_star = true;
+            any = true;
+            continue;
+        }
+        wild_star = false;
+        if (kind == 'c' && strchr("*?\\", c))
+            wild[wild_len++] = '\\';
+        wild[wild_len++] = kind == '_' ? '?' : c;
+        plain[plain_len++] = c;
+    }
+    plain[plain_len] = wild[wild_len] = '\0';
+    cJSON *query = beyond       ? one("wildcard", field, wrap("value", cJSON_CreateString(wild)))
+                   : !any       ? es_term(field, plain)
+                   : !plain_len ? es_exists(field)
+                                : es_prefix(field, plain);
+    cJSON_free(plain);
+    cJSON_free(wild);
+    return query;
+}
+
 cJSON *es_range(const char *field, const char *operation, int64_t value)
 {
     return one("range", field, wrap(operation, cJSON_CreateNumber((double)value)));

@@ -17,6 +17,9 @@ cJSON *es_terms(const char *field, const struct tars_str *values, size_t count);
 cJSON *es_ids(const struct tars_str *ids, size_t count);
 cJSON *es_exists(const char *field);
 cJSON *es_prefix(const char *field, const char *value);
+/* As SQL's LIKE, upper and lower case differing: `%` is any text, `_` one character, `\` takes the
+ * next one as it is. Becomes a term, a prefix or a wildcard, whichever asks for least. */
+cJSON *es_like(const char *field, struct tars_str pattern);
 /* `operation` is "gte", "gt", "lte" or "lt". */
 cJSON *es_range(const char *field, const char *operation, int64_t value);
 

@@ -45,7 +45,7 @@ static cJSON *hits_of(const cJSON *body)
 }
 
 /* A search that only some shards answered is not whole: it must not pass for the truth. */
-static bool is_whole(const cJSON *body)
+bool search_is_whole(const cJSON *body)
 {
     const cJSON *shards = cJSON_GetObjectItemCaseSensitive(body, "_shards");
     const cJSON *failed = cJSON_GetObjectItemCaseSensitive(shards, "failed");
@@ -59,7 +59,7 @@ static bool take_page(struct walk *w, const struct es_result *r, bool *ended)
     struct es_result part = *r;
     cJSON *hits = hits_of(r->body), *hit;
     int count = cJSON_GetArraySize(hits), i = 0;
-    *ended = r->status != ES_OK || !is_whole(r->body);
+    *ended = r->status != ES_OK || !search_is_whole(r->body);
     if (r->status == ES_OK && *ended) {
         part.status = ES_UNREACHABLE;
         tars_fail(&part.error, ES_UNREACHABLE, "searching %s: only a part of the index answered",
