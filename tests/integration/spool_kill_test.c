@@ -71,6 +71,14 @@ static void append(struct client *c, long run, long n)
         _exit(4);
 }
 
+static _Noreturn void append_on(struct client *c, long run)
+{
+    for (long n = 1;; n++) {
+        append(c, run, n);
+        while (n % 8 == 0 && (tk_sleep(2), atomic_load(&c->outstanding) > OUTSTANDING)) {}
+    }
+}
+
 /* client PORT FOLDER LEDGER RUN: appends until it is killed; RUN 0: ships what is there. */
 static int be_client(char **argv)
 {
@@ -93,10 +101,8 @@ static int be_client(char **argv)
         fprintf(stderr, "%s\n", error.text);
         return 2;
     }
-    for (long n = 1; run; n++) {
-        append(&c, run, n);
-        while (n % 8 == 0 && (tk_sleep(2), atomic_load(&c.outstanding) > OUTSTANDING)) {}
-    }
+    if (run)
+        append_on(&c, run);
     struct es_spool_stats stats;
     do {
         tk_sleep(20);
