@@ -22,6 +22,6 @@ fuzzers: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
 $(BUILD)/tests/fuzz/%: $(OBJ)/tests/fuzz/%_fuzz.o $(SUPERVISE_A) $(COMMON_A) $(IDL_A) $(TARS_A)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(DAEMON_LDLIBS)
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(DAEMON_LDLIBS)
 $(OBJ)/tests/fuzz/%.o: | $(GEN_H)
 endif
