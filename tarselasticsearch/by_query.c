@@ -136,7 +136,7 @@ static void run(struct store_context *c, struct request *r, enum doc_action acti
     struct work w = {.context = c,
                      .action = action,
                      .failure = &f,
-                     .scratch = tars_arena_new((size_t)256 << 20)};
+                     .scratch = tars_arena_new((size_t)128 << 20)};
     int64_t started_ms = clock_ms();
     bool lenient;
     bool ok = check_params(r, &f) && read_body(&w, r, &w.most, &f) &&

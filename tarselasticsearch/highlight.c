@@ -120,24 +120,31 @@ static bool folds(const struct condition *cond)
     return cond->tail && strcmp(cond->tail, ",1") == 0;
 }
 
-/* Whether a pattern or an expression of the mark fits one word or keyword. */
-static bool pattern_fits(const struct condition *cond, struct tars_str text)
+/* The mark's expression, for all words of a value; NULL: it has none. regex_free. */
+static struct regex *expression(const struct condition *cond)
 {
     char why[128];
+    return is_function(cond, "regex") || is_function(cond, "word_regex")
+               ? regex_new(cond->values[0].s, folds(cond), why)
+               : NULL;
+}
+
+/* Whether a pattern or an expression of the mark fits one word or keyword. */
+static bool pattern_fits(const struct condition *cond, struct regex *r, struct tars_str text)
+{
     if (is_function(cond, "wild") || is_function(cond, "wildi") || is_function(cond, "word_wild"))
         return wildcard_matches(cond->values[0].s, text, folds(cond) || is_function(cond, "wildi"));
-    if (!is_function(cond, "regex") && !is_function(cond, "word_regex"))
-        return false;
-    struct regex *r = regex_new(cond->values[0].s, folds(cond), why);
-    bool yes = r && regex_matches(r, text);
-    regex_free(r);
-    return yes;
+    return r && regex_matches(r, text);
 }
 
 static bool keyword_fits(const struct condition *cond, struct tars_str text)
 {
-    if (cond->function)
-        return pattern_fits(cond, text);
+    if (cond->function) {
+        struct regex *r = expression(cond);
+        bool fits = pattern_fits(cond, r, text);
+        regex_free(r);
+        return fits;
+    }
     if (cond->list) {
         for (size_t i = 0; i < cond->count; i++)
             if (cond->values[i].kind == VALUE_TEXT && tars_str_equal(cond->values[i].s, text))
@@ -243,9 +250,11 @@ static void mark_text(struct spots *s, const struct condition *cond)
         mark_phrase(s, cond);
         return;
     }
+    struct regex *r = expression(cond);
     for (size_t i = 0; i < s->count; i++)
-        if (pattern_fits(cond, s->list[i].small))
+        if (pattern_fits(cond, r, s->list[i].small))
             s->list[i].marked = true;
+    regex_free(r);
 }
 
 /* Where the sentence begins in which `at` lies. */

@@ -192,7 +192,7 @@ struct page *page_new(const struct index_list *indices, const struct hit_options
 {
     struct page *p = xcalloc(1, sizeof *p);
     p->arena = tars_arena_new((size_t)8 << 20);
-    p->scratch = tars_arena_new((size_t)256 << 20);
+    p->scratch = tars_arena_new((size_t)128 << 20);
     p->options = *options;
     p->options.source.includes = keep(p, options->source.includes);
     p->options.source.excludes = keep(p, options->source.excludes);

@@ -276,11 +276,11 @@ struct state {
 };
 
 struct regex {
-    struct state states[REGEX_STATES];
+    struct state *states; /* room for REGEX_STATES until all are made */
     int count, start;
     struct node *made;
-    /* of a match */
-    int list[2][REGEX_STATES], len[2], stack[REGEX_STATES * 2], mark[REGEX_STATES], generation;
+    /* of a match; each of `count` numbers, the stack of twice as many */
+    int *list[2], len[2], *stack, *mark, generation;
 };
 
 static int add_state(struct regex *r, enum op op, int x, int y, const struct node *set)
@@ -337,13 +337,32 @@ static int build(struct regex *r, const struct node *n, int next)
 void regex_free(void *regex)
 {
     struct regex *r = regex;
-    while (r && r->made) {
+    if (!r)
+        return;
+    while (r->made) {
         struct node *n = r->made;
         r->made = n->made_before;
         free(n->ranges);
         free(n);
     }
+    free(r->states);
+    free(r->list[0]);
+    free(r->list[1]);
+    free(r->stack);
+    free(r->mark);
     free(r);
+}
+
+/* What matching needs, no larger than the expression. */
+static struct regex *finished(struct regex *r)
+{
+    size_t count = (size_t)r->count;
+    r->states = xrealloc(r->states, count * sizeof *r->states);
+    r->list[0] = xcalloc(count, sizeof(int));
+    r->list[1] = xcalloc(count, sizeof(int));
+    r->stack = xcalloc(count * 2 + 1, sizeof(int));
+    r->mark = xcalloc(count, sizeof(int));
+    return r;
 }
 
 struct regex *regex_new(struct tars_str pattern, bool fold, char why[128])
@@ -356,12 +375,13 @@ struct regex *regex_new(struct tars_str pattern, bool fold, char why[128])
     if (all && more(&p))
         all = refuse(&p, "end-of-string expected");
     r->made = p.made;
+    r->states = xcalloc(REGEX_STATES, sizeof *r->states);
     if (all)
         r->start = build(r, all, add_state(r, OP_MATCH, 0, 0, NULL));
     if (all && r->start < 0)
         snprintf(why, 128, "more than %d states", REGEX_STATES);
     if (all && r->start >= 0)
-        return r;
+        return finished(r);
     regex_free(r);
     return NULL;
 }
@@ -399,7 +419,7 @@ static void begin(struct regex *r, int side)
 {
     r->len[side] = 0;
     if (++r->generation == 0x7fffffff) {
-        memset(r->mark, 0, sizeof r->mark);
+        memset(r->mark, 0, (size_t)r->count * sizeof *r->mark);
         r->generation = 1;
     }
 }
