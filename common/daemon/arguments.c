@@ -8,6 +8,7 @@ static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
     {"check", no_argument, NULL, 'k'},
     {"addresses", no_argument, NULL, 'a'},
+    {"monitor", no_argument, NULL, 'm'},
     {"data", required_argument, NULL, 'd'},
     {"port-offset", required_argument, NULL, 'o'},
     {"version", no_argument, NULL, 'v'},
@@ -15,17 +16,30 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+/* As programs of the framework say it, where it is one. */
+static void print_version(const struct daemon_info *info)
+{
+    if (info->adapter_count)
+        printf("TARS:%s\n", TARSC_VERSION);
+    else
+        printf("%s %s\n", info->name, TARSC_VERSION);
+}
+
 static void print_help(const struct daemon_info *info, const struct daemon_settings *settings)
 {
     printf("%s: %s\n\n"
            "Usage: %s [--config=FILE] [--check] [--data DIR] [--port-offset N]\n"
            "  --config=FILE      start-up file, as every Tars server has one\n"
            "  --check            say whether the configuration is good, and end\n"
+           "%s"
            "  --addresses        the same, with what it listens on: NAME, a tab, ADDRESS\n"
            "  --data DIR         folder for what has to stay\n"
            "  --port-offset N    move every port by N, for several suites on one machine\n"
            "  --version, --help\n",
-           info->name, info->about, info->name);
+           info->name, info->about, info->name,
+           info->admin_port
+               ? "  --monitor          say whether the daemon of this configuration answers\n"
+               : "");
     if (info->adapter_count) {
         printf("\nServants, each on an adapter of the file or else on its default port:\n");
         for (size_t i = 0; i < info->adapter_count; i++)
@@ -86,6 +100,9 @@ bool daemon_arguments_parse(int argc, char **argv, const struct daemon_info *inf
         case 'a':
             arguments->addresses = true;
             break;
+        case 'm':
+            arguments->monitor = true;
+            break;
         case 'd':
             arguments->overrides.data = optarg;
             break;
@@ -93,7 +110,7 @@ bool daemon_arguments_parse(int argc, char **argv, const struct daemon_info *inf
             arguments->overrides.port_offset = optarg;
             break;
         case 'v':
-            printf("%s %s\n", info->name, TARSC_VERSION);
+            print_version(info);
             *status = DAEMON_OK;
             return false;
         case 'h':

@@ -9,7 +9,8 @@
 struct daemon_arguments {
     const char *config; /* NULL without --config */
     bool check;
-    bool addresses;                       /* say where it would listen, and end */
+    bool monitor;   /* ask the daemon of that configuration whether it answers, and end */
+    bool addresses; /* say where it would listen, and end */
     const struct daemon_command *command; /* NULL: serve */
     const char *operand;                  /* of the command */
     struct daemon_overrides overrides;

@@ -19,6 +19,9 @@ struct daemon_carrier {
                           struct tars_error *error);
     /* What of it listens, for --addresses; NULL for nothing. */
     void (*print_addresses)(const struct tars_conf *conf, FILE *out);
+    /* --monitor: does the daemon that was started with this configuration answer? NULL: cannot be
+     * asked. */
+    bool (*monitor)(const struct tars_conf *conf, struct tars_error *error);
     void *(*new)(struct daemon *daemon);
     /* Serves until a signal or `stop`, calling daemon_started and daemon_stopping; exit status. */
     int (*run)(void *carrier, struct daemon *daemon);

@@ -160,6 +160,15 @@ static void raise_open_files(struct daemon *d)
         log_warn(d->info->name, "cannot raise the limit of open files: %s", strerror(errno));
 }
 
+static int monitor(const struct daemon *d, struct tars_error *error)
+{
+    if (!d->kind->monitor) {
+        tars_fail(error, 1, "--monitor: it has no AdminObj to be asked; /healthz tells");
+        return DAEMON_USAGE;
+    }
+    return d->kind->monitor(d->conf, error) ? DAEMON_OK : DAEMON_SILENT;
+}
+
 static char *data_path(const struct daemon *d, struct tars_error *error)
 {
     const char *given = daemon_text(d, "data");
@@ -314,6 +323,8 @@ int daemon_main_on(const struct daemon_carrier *carrier, int argc, char **argv,
         status = DAEMON_USAGE;
     else if (arguments.check || arguments.addresses)
         status = report(&d, &arguments);
+    else if (arguments.monitor)
+        status = monitor(&d, &error);
     else if (arguments.command)
         status = run_command(&d, &arguments, &error);
     else

@@ -21,7 +21,7 @@
  * (or no file at all) listens on `address` (127.0.0.1) at its default port.
  *
  * Exit statuses: 0 stopped or --check passed, 1 failed while running or opening, 2 bad arguments or
- * configuration, 3 an address cannot be bound.
+ * configuration, 3 an address cannot be bound, 255 --monitor had no answer.
  */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
@@ -34,7 +34,13 @@ struct daemon_auth;
 struct event_base;
 struct tars_server;
 
-enum daemon_status { DAEMON_OK = 0, DAEMON_FAILED = 1, DAEMON_USAGE = 2, DAEMON_BIND = 3 };
+enum daemon_status {
+    DAEMON_OK = 0,
+    DAEMON_FAILED = 1,
+    DAEMON_USAGE = 2,
+    DAEMON_BIND = 3,
+    DAEMON_SILENT = 255 /* --monitor had no answer: -1, as monitoring scripts of Tars know it */
+};
 
 /* ---- what a daemon says about itself -----------------------------------------------------------
  */

@@ -8,6 +8,8 @@
 #include "daemon/adapters.h"
 #include "daemon/carrier.h"
 
+enum { MONITOR_MS = 3000 };
+
 struct tars_carrier {
     struct tars_server *server; /* NULL once tars_server_run has released it */
 };
@@ -17,6 +19,22 @@ static void *carrier_new(struct daemon *daemon)
     struct tars_carrier *c = xcalloc(1, sizeof *c);
     c->server = tars_server_new_conf(daemon_conf(daemon));
     return c;
+}
+
+static bool monitor(const struct tars_conf *conf, struct tars_error *error)
+{
+    const char *local = tars_conf_get(conf, "/tars/application/server<local>", "");
+    if (!*local)
+        return tars_fail(error, 1, "--monitor: /tars/application/server<local> names no endpoint");
+    char *object = xasprintf("AdminObj@%s", local);
+    struct tars_client *client = tars_client_new(NULL);
+    struct tars_proxy *admin = tars_proxy_get(client, object);
+    struct tars_result result = tars_proxy_ping(admin, MONITOR_MS);
+    if (result.error)
+        tars_fail(error, 1, "%s does not answer: %s", object, result.message);
+    tars_client_free(client);
+    free(object);
+    return result.error == 0;
 }
 
 static int run(void *carrier, struct daemon *daemon)
@@ -60,6 +78,7 @@ static void carrier_free(void *carrier)
 static const struct daemon_carrier tars_carrier = {.complete = daemon_adapters_complete,
                                                    .check_private = daemon_adapters_check_private,
                                                    .print_addresses = daemon_adapters_print,
+                                                   .monitor = monitor,
                                                    .new = carrier_new,
                                                    .run = run,
                                                    .stop = stop,

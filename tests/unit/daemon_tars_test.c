@@ -189,6 +189,31 @@ START_TEST(addresses_name_every_adapter)
 }
 END_TEST
 
+static int monitor(int offset, const char *option, char **output)
+{
+    const char *argv[] = {self_path, option, "--port-offset", tk_text("%d", offset), NULL};
+    const char *env[] = {"TEST_DAEMON=1", NULL};
+    return tk_run(argv, env, 20000, output);
+}
+
+START_TEST(monitor_tells_whether_it_answers)
+{
+    struct run run = start(NULL);
+    char *output;
+    ck_assert(tk_eventually(serves(&run, "/readyz", 200, ""), 10000));
+    ck_assert_int_eq(monitor(run.offset, "--monitor", &output), 0);
+    free(output);
+    ck_assert_int_eq(tk_stop(run.process, 10000), 0);
+    ck_assert_int_eq(monitor(run.offset, "--monitor", &output), DAEMON_SILENT);
+    ck_assert_ptr_nonnull(strstr(output, "AdminObj@tcp"));
+    ck_assert_ptr_nonnull(strstr(output, "does not answer"));
+    free(output);
+    ck_assert_int_eq(monitor(run.offset, "--version", &output), 0);
+    ck_assert_str_eq(output, "TARS:" TARSC_VERSION "\n");
+    free(output);
+}
+END_TEST
+
 START_TEST(a_daemon_with_adapters_needs_its_tars_server)
 {
     const char *argv[] = {self_path, NULL};
@@ -217,6 +242,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_signal_ends_the_wait);
     tcase_add_test(tc, a_taken_port_ends_with_status_3_and_names_it);
     tcase_add_test(tc, addresses_name_every_adapter);
+    tcase_add_test(tc, monitor_tells_whether_it_answers);
     tcase_add_test(tc, a_daemon_with_adapters_needs_its_tars_server);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
