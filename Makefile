@@ -15,6 +15,8 @@
 # list of rooms; a program is a room with a main.c and the libraries it needs.
 
 PREFIX ?= /usr/local
+# how much is built side by side by the targets that build first and then do something else
+PARALLEL := $(shell nproc)
 VERSION := 0.1.0
 ifeq ($(origin CC),default)
 CC := gcc
@@ -175,7 +177,7 @@ SANITIZED := $(if $(filter thread,$(SAN)),$(filter $(THREADED:%=$(BUILD)/tests/%
              $(sort $(wildcard tests/integration/store_*.sh))
 .PHONY: sanitized
 sanitized:
-	@$(MAKE) --no-print-directory -j2 tests
+	@$(MAKE) --no-print-directory -j$(PARALLEL) tests
 	@BUILD=$(BUILD) tests/run $(SANITIZED)
 
 .PHONY: deps test run
@@ -183,7 +185,7 @@ deps:
 	@scripts/deps build
 test:
 	@scripts/deps test
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory -j$(PARALLEL) tests
 	@BUILD=$(BUILD) tests/run $(TEST_BIN) $(sort $(wildcard tests/integration/*.sh tests/interop/*.sh))
 run:
 	@scripts/deps build

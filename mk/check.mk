@@ -15,7 +15,7 @@ ANALYZER_H = $(if $(filter common/base/error.c %/failure.c,$<),,-Wno-unused-valu
 .PHONY: check check-format check-tidy check-cppcheck
 check:
 	@scripts/deps check
-	@$(MAKE) --no-print-directory all $(GEN)/bench/Bench.h $(GEN)/examples/Hello.h
+	@$(MAKE) --no-print-directory -j$(PARALLEL) all $(GEN)/bench/Bench.h $(GEN)/examples/Hello.h
 	@$(MAKE) --no-print-directory check-format check-tidy check-cppcheck
 	@echo "check: layout, clang-tidy and cppcheck are clean"
 
@@ -24,7 +24,7 @@ check-format:
 
 # -k: one run shows what is wrong in all files
 check-tidy:
-	@$(MAKE) --no-print-directory -k $(TIDY_OK)
+	@$(MAKE) --no-print-directory -k -j$(PARALLEL) --output-sync=target $(TIDY_OK)
 $(BUILD)/check/%.ok: % .clang-tidy mk/analyzer.h
 	@mkdir -p $(@D)
 	@echo "  TIDY    $<"
@@ -38,7 +38,7 @@ $(BUILD)/check/%.ok: % .clang-tidy mk/analyzer.h
 # varFuncNullUB is not for POSIX, whose NULL is a pointer.
 check-cppcheck:
 	@mkdir -p $(BUILD)/check/cppcheck
-	@cppcheck --quiet -j 2 --enable=warning,portability --inline-suppr --error-exitcode=1 \
+	@cppcheck --quiet -j $(PARALLEL) --enable=warning,portability --inline-suppr --error-exitcode=1 \
 	    --std=c11 --language=c --cppcheck-build-dir=$(BUILD)/check/cppcheck \
 	    --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=varFuncNullUB --suppress=*:build/* \
 	    -D_GNU_SOURCE -DTARSC_VERSION='""' -Iinclude -Icommon -I$(GEN) $(TIDY_C)

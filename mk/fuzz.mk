@@ -12,7 +12,7 @@ FUZZ_FLAGS := -fsanitize=fuzzer-no-link
 .PHONY: fuzz fuzzers
 fuzz:
 	@scripts/deps check
-	@$(MAKE) --no-print-directory CC=clang SAN=address,undefined VARIANT=fuzz FUZZING=1 fuzzers
+	@$(MAKE) --no-print-directory -j$(PARALLEL) CC=clang SAN=address,undefined VARIANT=fuzz FUZZING=1 fuzzers
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZERS)
 
 ifdef FUZZING
