@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# make test-elastic    the cases of tests/store against a real Elasticsearch (fetched once), random
-#                      searches against it and the embedded store (RANDOM_ROUNDS=200: 10,000 of them,
-#                      SEED=…), and tarsregistry on it
+# make test-elastic    the cases of tests/store, tarsregistry and a kill -9 on the real servers that `make
+#                      test` leaves out: Elasticsearch 7.10 and 7.17, OpenSearch 2 and 3, one after the other
+# make test-servers    fetches all of them into .cache/servers (ES_CACHE names another folder)
+# make test-random     random searches of the embedded store and of Elasticsearch 8 have the same answers:
+#                      RANDOM_ROUNDS=20 times 50 of them from SEED
 
-.PHONY: test-elastic
-test-elastic: $(patsubst %,$(BUILD)/tests/integration/registry_%_test,daemon purge) all
+.PHONY: test-elastic test-servers test-random
+test-elastic:
 	@scripts/deps test
-	@BUILD=$(BUILD) tests/store/compare
+	@$(MAKE) --no-print-directory -j$(PARALLEL) $(patsubst %,$(BUILD)/tests/integration/registry_%_test,daemon purge) all
+	@BUILD=$(BUILD) tests/store/compare $$(tests/store/real list | grep -v elasticsearch-8)
+test-random: all
+	@scripts/deps test
+	@BUILD=$(BUILD) tests/store/compare --random elasticsearch-8.19.21
+test-servers:
+	@scripts/deps test
+	@tests/store/real fetch $$(tests/store/real list)
 
 # The fuzzer of the store reads with the daemon's own files.
 ifdef FUZZING

@@ -3,7 +3,7 @@
  * kill -9 of the program that has a spool and of the store it ships to, at moments of chance. A
  * ledger of what was acknowledged proves that all of it is stored once, in the order of each id.
  *   SPOOL_KILLS=N           how many, else 12
- *   SPOOL_ELASTICSEARCH=1   a real Elasticsearch (tests/store/elasticsearch.sh) as the store
+ *   SPOOL_ELASTICSEARCH=1   a real Elasticsearch (tests/store/real) as the store
  *   SPOOL_SEED=N            the same moments again
  */
 #include "es/spool.h"
@@ -124,8 +124,8 @@ static struct {
 
 static void start_store(void)
 {
-    const char *real[] = {"tests/store/elasticsearch.sh", "run", tk_text("%u", house.port),
-                          house.data, NULL};
+    const char *real[] = {"tests/store/real",        "run",      "elasticsearch-8.19.21",
+                          tk_text("%u", house.port), house.data, NULL};
     const char *own[] = {tk_program("tarselasticsearch"), "--data", house.data, NULL};
     const char *env[] = {tk_text("TARS_ELASTICSEARCH_PORT=%u", house.port),
                          "TARS_ELASTICSEARCH_HTTP_PORT=0", NULL};

@@ -19,14 +19,31 @@ A case file is plain text:
 :: what the following cases read               begins requests that are made once for all cases below,
                                                which then use the same "{i}" and change nothing
 
+Where servers differ, the case says it and why:
+
+    == a case that only some servers can pass
+    @ only elasticsearch 8, elasticsearch 7.17: the others have no such query
+    GET /{i}/_search
+    -> 200
+    hits.total.value = 1
+    @ elasticsearch 7: counts words of one letter too
+    -> 200                                       what those answer instead; the status may be left out
+    hits.total.value = 2
+
+A server is named by what it calls itself in GET / and the first parts of its version; "embedded" is the
+embedded store, which is an elasticsearch 8 too, and "all" is every server. The first that fits is taken.
+
 New cases are recorded from a real server, never guessed: write "->" without a status and below it only the
 paths that matter; --record asks the server and writes status and values behind them.
 
 "{i}" is a name that no other case has; indices and templates that begin with it are removed at the
 end. Lines that begin with "#" are comments. "> NAME: VALUE" below a request is a header, "gzip" packs the body.
 """
+import collections
+import concurrent.futures
 import gzip
 import http.client
+import itertools
 import json
 import pathlib
 import re
@@ -62,7 +79,23 @@ def find(value, path):
 
 class Case:
     def __init__(self, name, setup=None):
-        self.name, self.steps, self.setup = name, [], setup
+        self.name, self.steps, self.setup, self.only = name, [], setup, None
+
+
+class Expected:
+    """What some servers answer: "opensearch, elasticsearch 7.10: the reason"."""
+
+    def __init__(self, text, status=None):
+        servers, _, self.reason = text.partition(": ")
+        self.servers = [server.split() for server in servers.split(",")]
+        self.status, self.checks = status, []
+        if not self.reason.strip():
+            raise SystemExit(f"@ {text}: without a reason")
+
+    def fits(self, names):
+        """names: what a server is called, each with its version."""
+        return any(flavour in (name, "all") and (not version or (is_version + ".").startswith(version[0] + "."))
+                   for flavour, *version in self.servers for name, is_version in names)
 
 
 def read_cases(path):
@@ -79,7 +112,11 @@ def read_cases(path):
             setup = case = Case(f"{path.stem}: {line[3:]}")
             mode = None
         elif line.startswith("-> ") or line == "->":
-            step["status"], mode = int(line[3:].split()[0]) if line[3:].split() else None, "checks"
+            step["answers"][-1].status, mode = int(line[3:].split()[0]) if line[3:].split() else None, "checks"
+        elif line.startswith("@ only ") and not case.steps:
+            case.only = Expected(line[7:])
+        elif line.startswith("@ ") and mode == "checks":
+            step["answers"].append(Expected(line[2:], step["answers"][0].status))
         elif mode == "body":
             if line.startswith("> "):
                 name, value = line[2:].split(":", 1)
@@ -90,18 +127,22 @@ def read_cases(path):
                 step["body"].append(line)
         elif re.match(r"(GET|PUT|POST|DELETE|HEAD|PATCH) /", line):
             method, target = line.split(" ", 1)
-            step = {"line": number, "method": method, "target": target, "headers": {}, "body": [], "status": None, "checks": []}
+            step = {"line": number, "method": method, "target": target, "headers": {}, "body": [],
+                    "answers": [Expected("all: as Elasticsearch 8 does")]}
             case.steps.append(step)
             mode = "body"
         elif mode == "checks":
-            step["checks"].append(line)
+            step["answers"][-1].checks.append(line)
         else:
             raise SystemExit(f"{path}:{number}: cannot be read: {line}")
     return cases
 
 
 class Runner:
-    def __init__(self, url):
+    """names: what the server is called in cases, see Expected."""
+
+    def __init__(self, url, names):
+        self.names = names
         self.server = urllib.parse.urlsplit(url)
         self.connection = None
         self.recording = None
@@ -137,26 +178,27 @@ class Runner:
             answer = json.loads(text) if text else None
         except ValueError:
             answer = text.decode(errors="replace")
+        expected = next((e for e in step["answers"][1:] if e.fits(self.names)), step["answers"][0])
         if self.recording is not None:
-            self.record(step, status, answer, fill)
-        elif status != step["status"]:
-            raise Mismatch(f"status {status}, not {step['status']}: {text[:400].decode(errors='replace')}")
-        for check in step["checks"]:
+            self.record(step, expected, status, answer, fill)
+        elif status != expected.status:
+            raise Mismatch(f"status {status}, not {expected.status}: {text[:400].decode(errors='replace')}")
+        for check in expected.checks:
             self.check(fill(check), answer, names)
 
-    def record(self, step, status, answer, fill):
+    def record(self, step, expected, status, answer, fill):
         """Keeps the lines that the case file gets in place of the open ones."""
-        if step["status"] is not None:
+        if expected.status is not None:
             return
         lines = [f"-> {status}"]
-        for i, check in enumerate(step["checks"]):
+        for i, check in enumerate(expected.checks):
             if " " not in check:
                 value = find(answer, [] if check == "." else fill(check).split("."))
                 check += " = " + ("!" if value is MISSING else json.dumps(value, ensure_ascii=False))
                 check = check.replace(self.prefix, "{i}")
-                step["checks"][i] = check
+                expected.checks[i] = check
             lines.append(check)
-        step["status"] = status
+        expected.status = status
         self.recording.append((step["line"], lines))
 
     @staticmethod
@@ -224,10 +266,60 @@ def write_back(path, recorded):
         while lines[at].rstrip() != "->":
             at += 1
         end = at + 1
-        while end < len(lines) and lines[end] and not re.match(r"(== |:: |#|(GET|PUT|POST|DELETE|HEAD|PATCH) /)", lines[end]):
+        while end < len(lines) and lines[end] and not re.match(r"(== |:: |@ |#|(GET|PUT|POST|DELETE|HEAD|PATCH) /)", lines[end]):
             end += 1
         lines[at:end] = new
     path.write_text("\n".join(lines) + "\n")
+
+
+def names_of(url):
+    """What the server calls itself, with its version."""
+    version = json.loads(Runner(url, []).request("GET", "/", None, {})[1])["version"]
+    names = [(version.get("distribution", "elasticsearch"), version["number"])]
+    return names + [("embedded", version["number"])] if version.get("build_type") == "embedded" else names
+
+
+def record(url, files):
+    runner = Runner(url, names_of(url))
+    for path in files:
+        for case in read_cases(path):
+            runner.recording = []
+            problem = runner.run(case)
+            write_back(path, runner.recording)
+            if problem:
+                print(f"FAIL {case.name}\n     {problem}")
+    runner.end_setup()
+
+
+def run(url, files=(), workers=1):
+    """Runs the cases, those without a common beginning side by side; prints what differs. How many passed and failed."""
+    files = [pathlib.Path(p) for p in files] or sorted((pathlib.Path(__file__).parent / "cases").glob("*.txt"))
+    names, todo, left_out = names_of(url), [], collections.Counter()
+    for case in (case for path in files for case in read_cases(path)):
+        if all(c is None or c.only is None or c.only.fits(names) for c in (case, case.setup)):
+            todo.append(case)
+        else:
+            left_out[(case.only or case.setup.only).reason.strip()] += 1
+    groups = [list(cases) for _, cases in itertools.groupby(todo, lambda case: case.setup or case)]
+    idle = [Runner(url, names) for _ in range(workers)]
+
+    def run_group(cases):
+        runner = idle.pop()
+        try:
+            return [(case, runner.run(case)) for case in cases]
+        finally:
+            runner.end_setup()
+            idle.append(runner)
+
+    passed, failed = 0, 0
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        for case, problem in itertools.chain.from_iterable(pool.map(run_group, groups)):
+            passed, failed = passed + (problem is None), failed + (problem is not None)
+            if problem is not None:
+                print(f"FAIL {case.name}\n     {problem}", flush=True)
+    for reason, count in left_out.items():
+        print(f"{count} left out on {' '.join(names[0])}: {reason}")
+    return passed, failed
 
 
 def main():
@@ -236,23 +328,12 @@ def main():
         del sys.argv[1]
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
-    here = pathlib.Path(__file__).parent / "cases"
-    files = [pathlib.Path(p) for p in sys.argv[2:]] or sorted(here.glob("*.txt"))
-    runner, passed, failed = Runner(sys.argv[1]), 0, 0
-    for path, case in [(path, case) for path in files for case in read_cases(path)]:
-        runner.recording = [] if recording else None
-        problem = runner.run(case)
-        if runner.recording:
-            write_back(path, runner.recording)
-            runner.recording = None
-        if problem is None:
-            passed += 1
-        else:
-            failed += 1
-            print(f"FAIL {case.name}\n     {problem}")
-    runner.end_setup()
+    if recording:
+        return record(sys.argv[1], [pathlib.Path(p) for p in sys.argv[2:]])
+    passed, failed = run(sys.argv[1], sys.argv[2:])
     print(f"{passed} passed, {failed} failed")
     sys.exit(failed > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Kills the embedded store again and again while writers write, and holds it to what it said.
+"""Kills a store again and again while writers write, and holds it to what it said.
 
-    killing.py PROGRAM KILLS
+    killing.py PROGRAM KILLS       PROGRAM is the embedded store
 
 Writers count one document each up by compare-and-set, append documents in bulks, and update. A ledger
 keeps what was acknowledged. After each kill the store is started again and every acknowledged write
@@ -11,71 +11,14 @@ was being written; no write may be there that nobody sent.
 """
 import http.client
 import json
-import os
 import random
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
+from servers import Embedded, request
+
 WRITERS = 4
-
-
-claims = []  # held until this process ends
-
-
-# Below the ports of outgoing connections: one of those that ask while the store is down would
-# connect to itself. Claimed as tests/lib/testkit.c does.
-def free_port():
-    while True:
-        port = random.randrange(10000, 32000)
-        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            claim.bind("\0tars-test-port-%d" % port)
-            with socket.socket() as s:
-                s.bind(("127.0.0.1", port))
-        except OSError:
-            claim.close()
-            continue
-        claims.append(claim)
-        return port
-
-
-class Store:
-    def __init__(self, program, folder):
-        self.port = free_port()
-        self.env = dict(os.environ, TARS_ELASTICSEARCH_PORT=str(self.port), TARS_ELASTICSEARCH_HTTP_PORT="0")
-        self.command = [program, "--data", folder + "/data"]
-        self.log = open(folder + "/log", "ab")
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(self.command, env=self.env, stdout=self.log, stderr=self.log)
-        for _ in range(1000):
-            try:
-                if request(self.port, "GET", "/", None)[0] == 200:
-                    return
-            except OSError:
-                pass
-            if self.process.poll() is not None:
-                raise SystemExit(f"the store ended with {self.process.returncode}")
-            time.sleep(0.01)
-        raise SystemExit("the store does not answer")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-
-def request(port, method, path, body, connection=None):
-    connection = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
-    connection.request(method, path, body=data, headers={"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    return answer.status, json.loads(answer.read())
 
 
 class Writer(threading.Thread):
@@ -87,7 +30,7 @@ class Writer(threading.Thread):
 
     def run(self):
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
             while True:
                 self.count_up(connection)
                 self.append(connection)
@@ -131,6 +74,7 @@ def verify(port, ledger):
         value = doc["_source"]["n"] if status == 200 else 0
         if value not in (mine["sure"], mine["maybe"]):
             problems.append(f"counter {number} is {value}, acknowledged was {mine['sure']}")
+    request(port, "POST", "/ledger/_refresh", None)
     found, after = set(), None
     while True:
         body = {"size": 10000, "sort": ["id.keyword"], "query": {"exists": {"field": "id.keyword"}}}
@@ -149,31 +93,37 @@ def verify(port, ledger):
     ledger["sure"] |= found
 
 
-def main():
-    program, kills = sys.argv[1], int(sys.argv[2])
+def torment(store, kills, pause):
+    """Kills and starts a running store; pause: the longest that writers write, in seconds. What was wrong is in problems."""
     ledger = {"count": [{"sure": 0, "maybe": 0} for _ in range(WRITERS)], "next": [0] * WRITERS, "sure": set(), "maybe": set()}
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(program, folder)
-        store.start()
-        for _ in range(kills):
-            writers = [Writer(i, store.port, ledger) for i in range(WRITERS)]
-            for w in writers:
-                w.start()
-            time.sleep(random.uniform(0.01, 0.25))
-            store.kill()
-            for w in writers:
-                w.join()
-            store.start()
-            verify(store.port, ledger)
-            if problems:
-                break
+    for _ in range(kills):
+        writers = [Writer(i, store.port, ledger) for i in range(WRITERS)]
+        for w in writers:
+            w.start()
+        written = sum(m["sure"] for m in ledger["count"])
+        while any(w.is_alive() for w in writers) and sum(m["sure"] for m in ledger["count"]) == written:
+            time.sleep(0.001)
+        time.sleep(random.uniform(pause / 25, pause))
         store.kill()
+        for w in writers:
+            w.join()
+        store.start()
+        verify(store.port, ledger)
+        if problems:
+            break
     for problem in problems[:10]:
         print("FAIL", problem)
     counted = sum(m["sure"] for m in ledger["count"])
     print(f"{kills} kills, {counted} compare-and-set writes and {len(ledger['sure'])} documents kept")
+
+
+def main():
+    with Embedded(sys.argv[1]) as store:
+        store.start()
+        torment(store, int(sys.argv[2]), 0.25)
     print(f"{int(not problems)} passed, {int(bool(problems))} failed")
     sys.exit(bool(problems))
 
 
-main()
+if __name__ == "__main__":
+    main()
