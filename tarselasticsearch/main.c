@@ -3,6 +3,7 @@
 
 #include "daemon/daemon.h"
 #include "keeping.h"
+#include "users.h"
 
 static const struct daemon_key keys[] = {
     {.name = "port", .kind = DAEMON_PORT, .port = 9200, .help = "port of the REST interface"},
@@ -43,6 +44,12 @@ static const struct daemon_key keys[] = {
      .min = 1,
      .max = 86400,
      .help = "a silent connection is closed after so long"},
+    {.name = "transfer-seconds",
+     .kind = DAEMON_INT,
+     .fallback = "120",
+     .min = 1,
+     .max = 86400,
+     .help = "a request or answer may take so long on its way"},
     {.name = "body-limit-mb",
      .kind = DAEMON_INT,
      .fallback = "32",
@@ -54,7 +61,7 @@ static const struct daemon_key keys[] = {
      .fallback = "256",
      .min = 8,
      .max = 65536,
-     .help = "requests being received or worked on, together"},
+     .help = "bodies and answers that are held, together"},
     {.name = "queue-limit",
      .kind = DAEMON_INT,
      .fallback = "1000",
@@ -73,7 +80,11 @@ static const struct daemon_metric metrics[] = {
     {"tars_store_commits_total", "Groups of writes that were committed.", service_commits},
     {"tars_store_writes_total", "Requests that wrote.", service_writes},
     {"tars_store_reads_total", "Requests that read.", service_reads},
-    {"tars_store_rejected_total", "Requests refused because too many waited.", service_rejected},
+    {"tars_store_rejected_total",
+     "Requests refused because too many waited or too much memory was held.", service_rejected},
+    {"tars_store_denied_total", "Requests with wrong or no credentials.", service_denied},
+    {"tars_store_too_large_total", "Requests with a body over the limit.", service_large},
+    {"tars_store_slow_total", "Connections closed because their peer was too slow.", service_slow},
     {"tars_store_rollbacks_total", "Groups of writes that the data file refused.",
      service_rollbacks},
     {"tars_store_waiting", "Requests that wait for a thread.", service_waiting},
@@ -84,6 +95,9 @@ static const struct daemon_metric metrics[] = {
 
 static const struct daemon_command commands[] = {
     {"backup", "DIR", "copy the store into a new folder, while it serves or not", keeping_backup},
+    {"passwd", "NAME", "set a user's password, read from standard input", users_set_password},
+    {"apikey", "NAME", "make an API key of that name and print it", users_make_key},
+    {"revoke", "NAME", "take user and API key of that name away", users_revoke},
     {"check", NULL, "read everything and name what is damaged; changes nothing (exit status 4)",
      keeping_check},
 };

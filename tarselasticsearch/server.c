@@ -3,6 +3,7 @@
 
 #include "certificate.h"
 #include "filter_path.h"
+#include "peers.h"
 
 #include "base/log.h"
 #include "base/xmalloc.h"
@@ -12,8 +13,6 @@
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +25,7 @@
 struct listener {
     struct server *server;
     struct MHD_Daemon *daemon;
+    struct peers *peers;
     struct certificate *certificate; /* NULL: plain HTTP */
     int fd;                          /* to be closed behind MHD; -1: MHD closes it */
     _Atomic int working;             /* calls that the store's threads have */
@@ -39,8 +39,8 @@ struct server {
     struct listener *retired; /* which has connections from before; or NULL */
     struct server_options options;
     struct certificate_files certificates;
-    char *basic, *api_key; /* whole values of the Authorization header, or NULL */
     _Atomic size_t memory;
+    struct server_stats stats;
     _Atomic uint64_t renewals;
 };
 
@@ -51,6 +51,7 @@ struct call {
     struct listener *listener;
     struct server *server;
     struct MHD_Connection *connection;
+    struct peer *peer;
     struct request request;
     struct text body;
     char *target;
@@ -62,6 +63,8 @@ struct call {
 /* ---- answers
  * ------------------------------------------------------------------------------------------ */
 
+static const char *const schemes[] = {"Basic realm=\"security\", charset=\"UTF-8\"", "ApiKey"};
+
 static enum MHD_Result send_answer(struct call *call)
 {
     struct request *r = &call->request;
@@ -71,23 +74,62 @@ static enum MHD_Result send_answer(struct call *call)
     MHD_add_response_header(response, "Content-Type",
                             r->plain ? "text/plain; charset=UTF-8" : "application/json");
     MHD_add_response_header(response, "X-elastic-product", "Elasticsearch");
-    if (r->status == 401)
-        MHD_add_response_header(response, "WWW-Authenticate",
-                                "Basic realm=\"security\" charset=\"UTF-8\"");
+    for (size_t i = 0; r->status == 401 && i < sizeof schemes / sizeof *schemes; i++)
+        MHD_add_response_header(response, "WWW-Authenticate", schemes[i]);
     if (r->status == 429)
         MHD_add_response_header(response, "Retry-After", "1");
+    peer_is(call->listener->peers, call->peer, PEER_READING);
     enum MHD_Result result = MHD_queue_response(call->connection, (unsigned)r->status, response);
     MHD_destroy_response(response);
     return result;
 }
 
+static void add_denial(const char *reason, struct text *to)
+{
+    text_adds(to, "\"type\":\"security_exception\",\"reason\":");
+    text_add_json(to, tars_str(reason));
+    text_adds(to, ",\"header\":{\"WWW-Authenticate\":[");
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        text_adds(to, i ? "," : "");
+        text_add_json(to, tars_str(schemes[i]));
+    }
+    text_adds(to, "]}");
+}
+
+/* As Elasticsearch tells who is not let in. */
+static enum MHD_Result deny(struct call *call)
+{
+    const char *given = MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND,
+                                                    "Authorization");
+    char user[65], *reason;
+    struct text *to = &call->request.answer;
+    if (!given)
+        reason = xasprintf("missing authentication credentials for REST request [%s]",
+                           call->target);
+    else if (access_user(given, user))
+        reason = xasprintf("unable to authenticate user [%s] for REST request [%s]", user,
+                           call->target);
+    else
+        reason = xstrdup("unable to authenticate with provided credentials and anonymous access "
+                         "is not allowed for this request");
+    text_adds(to, "{\"error\":{\"root_cause\":[{");
+    add_denial(reason, to);
+    text_adds(to, "}],");
+    add_denial(reason, to);
+    text_adds(to, "},\"status\":401}");
+    free(reason);
+    call->request.status = 401;
+    return send_answer(call);
+}
+
 static enum MHD_Result refuse(struct call *call, int status)
 {
+    if (status == 401)
+        return deny(call);
     static const struct {
         int status;
         const char *type, *reason;
     } reasons[] = {
-        {401, "security_exception", "missing or wrong authentication credentials for REST request"},
         {400, "illegal_argument_exception",
          "the body cannot be unpacked: it is not gzip, or damaged"},
         {406, "media_type_header_exception",
@@ -104,37 +146,6 @@ static enum MHD_Result refuse(struct call *call, int status)
             failure_set(&f, status, reasons[i].type, "%s", reasons[i].reason);
     request_fail(&call->request, &f);
     return send_answer(call);
-}
-
-/* ---- who asks
- * --------------------------------------------------------------------------------------------- */
-
-static bool same(const char *given, const char *expected)
-{
-    size_t len = strlen(expected);
-    return expected[0] && strlen(given) == len && CRYPTO_memcmp(given, expected, len) == 0;
-}
-
-static bool allowed(const struct server *s, struct MHD_Connection *connection)
-{
-    const char *given = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
-    if (!s->basic && !s->api_key)
-        return true;
-    return given &&
-           ((s->basic && same(given, s->basic)) || (s->api_key && same(given, s->api_key)));
-}
-
-static char *basic_header(const char *user, const char *password)
-{
-    char *pair = xasprintf("%s:%s", user, password ? password : ""), *header;
-    size_t len = strlen(pair);
-    unsigned char *encoded = xmalloc(len * 4 / 3 + 8);
-    EVP_EncodeBlock(encoded, (const unsigned char *)pair, (int)len);
-    header = xasprintf("Basic %s", (const char *)encoded);
-    OPENSSL_cleanse(pair, len);
-    free(pair);
-    free(encoded);
-    return header;
 }
 
 bool server_is_local(const char *address)
@@ -155,21 +166,39 @@ static bool count_memory(struct call *call, size_t bytes)
 {
     struct server *s = call->server;
     call->counted += bytes;
-    return atomic_fetch_add(&s->memory, bytes) + bytes <= s->options.memory_limit;
+    if (atomic_fetch_add(&s->memory, bytes) + bytes <= s->options.memory_limit)
+        return true;
+    atomic_fetch_add(&s->stats.full, 1);
+    return false;
+}
+
+/* The body is given up: what more of it comes is thrown away. */
+static void give_up(struct call *call, int status)
+{
+    call->refused = status;
+    text_free(&call->body);
+    call->body = (struct text){0};
+    atomic_fetch_sub(&call->server->memory, call->counted);
+    call->counted = 0;
+}
+
+/* Appends to a body and counts what that takes; 0, or the status to refuse it with. */
+static int add_bytes(struct call *call, struct text *to, const void *data, size_t len)
+{
+    size_t size = to->size;
+    if (to->len + len > call->server->options.body_limit) {
+        atomic_fetch_add(&call->server->stats.large, 1);
+        return 413;
+    }
+    text_add(to, data, len);
+    return count_memory(call, to->size - size) ? 0 : 429;
 }
 
 static void take_body(struct call *call, const char *data, size_t len)
 {
-    if (call->refused)
-        return;
-    if (call->body.len + len > call->server->options.body_limit)
-        call->refused = 413;
-    else if (!count_memory(call, len))
-        call->refused = 429;
-    else
-        text_add(&call->body, data, len);
-    if (call->refused)
-        text_free(&call->body);
+    int status = call->refused ? 0 : add_bytes(call, &call->body, data, len);
+    if (status)
+        give_up(call, status);
 }
 
 static int unpack(struct call *call)
@@ -185,16 +214,14 @@ static int unpack(struct call *call)
         size_t got = sizeof chunk - z.avail_out;
         if ((rc != Z_OK && rc != Z_STREAM_END) || (got == 0 && rc == Z_OK))
             status = 400;
-        else if (plain.len + got > call->server->options.body_limit)
-            status = 413;
-        else if (!count_memory(call, got))
-            status = 429;
         else
-            text_add(&plain, chunk, got);
+            status = add_bytes(call, &plain, chunk, got);
     }
     inflateEnd(&z);
     text_free(&call->body);
     call->body = plain;
+    if (status)
+        give_up(call, status);
     return status;
 }
 
@@ -211,6 +238,18 @@ static int check_body(struct call *call)
     return packed && strcasecmp(packed, "gzip") == 0       ? unpack(call)
            : packed && strcasecmp(packed, "identity") != 0 ? 400
                                                            : 0;
+}
+
+/* Asked before the body comes, so that a stranger's is not kept. */
+static int check_asker(struct call *call)
+{
+    enum access_verdict verdict = access_ask(
+        call->server->options.access,
+        MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND, "Authorization"));
+    if (verdict == ACCESS_GRANTED)
+        return 0;
+    atomic_fetch_add(&call->server->stats.denied, 1);
+    return verdict == ACCESS_BUSY ? 429 : 401;
 }
 
 /* ---- one exchange
@@ -232,6 +271,15 @@ static void call_done(struct store_job *job, bool kept)
                     "the write could not be committed to the data file; nothing of it was kept");
         request_fail(&call->request, &f);
     }
+    /* An answer that would not fit into memory with the others; what was written is told. */
+    bool fits = count_memory(call, call->request.answer.size);
+    if (!fits && !job->write) {
+        text_free(&call->request.answer);
+        call->request.answer = (struct text){0};
+        failure_set(&f, 429, "circuit_breaking_exception",
+                    "the store is busy: answers that are being read take too much memory");
+        request_fail(&call->request, &f);
+    }
     struct listener *l = call->listener;
     atomic_store(&call->finished, true);
     MHD_resume_connection(call->connection);
@@ -241,15 +289,14 @@ static void call_done(struct store_job *job, bool kept)
 static enum MHD_Result start(struct call *call, const char *method)
 {
     struct request *r = &call->request;
-    int status = atomic_load(&call->listener->closing)     ? 503
-                 : allowed(call->server, call->connection) ? check_body(call)
-                                                           : 401;
+    int status = atomic_load(&call->listener->closing) ? 503 : check_body(call);
     if (status)
         return refuse(call, status);
     if (!request_parse(r, method, call->target))
         return send_answer(call);
     r->body = text_str(&call->body);
     call->job = (struct store_job){.write = r->route->write, .run = run_call, .done = call_done};
+    peer_is(call->listener->peers, call->peer, PEER_WORKING);
     MHD_suspend_connection(call->connection);
     atomic_fetch_add(&call->listener->working, 1);
     if (store_submit(call->server->store, &call->job))
@@ -275,6 +322,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         call->listener = cls;
         call->server = call->listener->server;
         call->connection = connection;
+        call->refused = check_asker(call);
         return MHD_YES;
     }
     if (*len) {
@@ -289,9 +337,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
 {
     struct call *call = xcalloc(1, sizeof *call);
-    (void)cls;
-    (void)connection;
+    struct listener *l = cls;
     call->target = xstrdup(target);
+    call->peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+                     ->socket_context;
+    peer_is(l->peers, call->peer, PEER_SENDING);
     return call;
 }
 
@@ -299,11 +349,12 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
                          enum MHD_RequestTerminationCode why)
 {
     struct call *call = *state;
-    (void)cls;
+    struct listener *l = cls;
     (void)connection;
     (void)why;
     if (!call)
         return;
+    peer_is(l->peers, call->peer, PEER_QUIET);
     if (call->server)
         atomic_fetch_sub(&call->server->memory, call->counted);
     request_free(&call->request);
@@ -311,6 +362,18 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
     free(call->target);
     free(call);
     *state = NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct listener *l = cls;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        *context = peer_enter(
+            l->peers,
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    else
+        peer_leave(l->peers, *context);
 }
 
 /* Paths are taken apart before they are decoded, so MHD must not. */
@@ -361,16 +424,19 @@ static struct listener *listener_new(struct server *s, struct certificate *certi
         {MHD_OPTION_END, 0, NULL}};
     l->server = s;
     l->fd = -1;
+    l->peers = peers_new();
     l->certificate = certificate;
     l->daemon = MHD_start_daemon(
         flags, s->options.port, NULL, NULL, on_request, l, MHD_OPTION_ARRAY, socket,
-        MHD_OPTION_ARRAY, certificate ? tls : none, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
+        MHD_OPTION_ARRAY, certificate ? tls : none, MHD_OPTION_URI_LOG_CALLBACK, on_target, l,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        l, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
         NULL, MHD_OPTION_CONNECTION_LIMIT, s->options.connections, MHD_OPTION_CONNECTION_TIMEOUT,
         s->options.idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
         MHD_OPTION_THREAD_STACK_SIZE, (size_t)262144, MHD_OPTION_END);
     if (l->daemon)
         return l;
+    peers_free(l->peers);
     certificate_free(certificate);
     free(l);
     return NULL;
@@ -392,6 +458,7 @@ static void listener_free(struct listener *l)
     MHD_stop_daemon(l->daemon);
     if (l->fd >= 0)
         close(l->fd);
+    peers_free(l->peers);
     certificate_free(l->certificate);
     free(l);
 }
@@ -430,10 +497,6 @@ struct server *server_new(struct store *store, const struct server_options *opti
     s->store = store;
     s->options = *options;
     pthread_mutex_init(&s->lock, NULL);
-    if (options->user && *options->user)
-        s->basic = basic_header(options->user, options->password);
-    if (options->api_key && *options->api_key)
-        s->api_key = xasprintf("ApiKey %s", options->api_key);
     if (options->certificate && *options->certificate)
         s->certificates = (struct certificate_files){.chain = options->certificate,
                                                      .key = options->key};
@@ -484,8 +547,20 @@ static void renew(struct server *s)
              s->certificates.chain);
 }
 
+static void close_slow(struct server *s, const struct listener *l)
+{
+    /* A connection that is silent is closed by MHD, one that keeps sending a little is not. */
+    int64_t quiet = ((int64_t)s->options.idle_seconds + 1) * 1000;
+    if (l)
+        atomic_fetch_add(&s->stats.slow,
+                         peers_close_slow(l->peers, quiet,
+                                          (int64_t)s->options.transfer_seconds * 1000));
+}
+
 void server_tick(struct server *s)
 {
+    close_slow(s, s->listener);
+    close_slow(s, s->retired);
     struct listener *old = s->retired;
     bool changed = s->certificates.chain && certificate_changed(&s->certificates);
     if (old && (changed || listener_connections(old) == 0))
@@ -504,10 +579,6 @@ void server_free(struct server *s)
         return;
     listener_free(s->retired);
     listener_free(s->listener);
-    if (s->basic)
-        OPENSSL_cleanse(s->basic, strlen(s->basic));
-    free(s->basic);
-    free(s->api_key);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -523,4 +594,9 @@ unsigned server_connections(struct server *s)
 uint64_t server_renewals(const struct server *s)
 {
     return atomic_load(&s->renewals);
+}
+
+const struct server_stats *server_stats(const struct server *s)
+{
+    return &s->stats;
 }
