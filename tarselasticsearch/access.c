@@ -125,7 +125,8 @@ void access_free(struct access *a)
 }
 
 /* ---- asking
- * ------------------------------------------------------------------------------------------------ */
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Decodes "base64(left:right)"; false when it is none. */
 static bool split(const char *credentials, char text[CREDENTIALS_MAX + 4], struct tars_str *left,

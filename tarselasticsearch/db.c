@@ -112,6 +112,11 @@ void db_forget(struct db *db)
     drop_statements(db, true);
 }
 
+bool db_is_full(const struct db *db)
+{
+    return (sqlite3_errcode(db->sql) & 0xff) == SQLITE_FULL;
+}
+
 const char *db_problem(const struct db *db)
 {
     return sqlite3_errmsg(db->sql);

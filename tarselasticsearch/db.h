@@ -29,6 +29,8 @@ bool db_exec(struct db *db, const char *sql);
 bool db_run(sqlite3_stmt *statement);
 /* Drops kept statements: after tables went away. */
 void db_forget(struct db *db);
+/* The last failure was that the disk is full. */
+bool db_is_full(const struct db *db);
 const char *db_problem(const struct db *db);
 
 /* The slice must live until the statement is reset. */

@@ -87,6 +87,7 @@ static const struct daemon_metric metrics[] = {
     {"tars_store_slow_total", "Connections closed because their peer was too slow.", service_slow},
     {"tars_store_rollbacks_total", "Groups of writes that the data file refused.",
      service_rollbacks},
+    {"tars_store_disk_full", "1 while the disk has no room for writes.", service_disk_full},
     {"tars_store_waiting", "Requests that wait for a thread.", service_waiting},
     {"tars_store_connections", "Open connections.", service_connections},
     {"tars_store_certificate_renewals_total", "Certificates that were replaced while serving.",

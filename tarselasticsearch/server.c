@@ -267,8 +267,16 @@ static void call_done(struct store_job *job, bool kept)
     struct call *call = (struct call *)job;
     struct failure f;
     if (!kept) {
-        failure_set(&f, 503, "engine_exception",
-                    "the write could not be committed to the data file; nothing of it was kept");
+        if (store_stats(call->server->store)->full)
+            failure_set(
+                &f, 429, "cluster_block_exception",
+                "the disk is full, nothing was kept; blocked by: [TOO_MANY_REQUESTS/12/disk "
+                "usage exceeded flood-stage watermark, index has read-only-allow-delete "
+                "block];");
+        else
+            failure_set(&f, 503, "engine_exception",
+                        "the write could not be committed to the data file; nothing of it was "
+                        "kept");
         request_fail(&call->request, &f);
     }
     /* An answer that would not fit into memory with the others; what was written is told. */
@@ -339,8 +347,8 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     struct call *call = xcalloc(1, sizeof *call);
     struct listener *l = cls;
     call->target = xstrdup(target);
-    call->peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
-                     ->socket_context;
+    call->peer =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     peer_is(l->peers, call->peer, PEER_SENDING);
     return call;
 }
@@ -430,10 +438,10 @@ static struct listener *listener_new(struct server *s, struct certificate *certi
         flags, s->options.port, NULL, NULL, on_request, l, MHD_OPTION_ARRAY, socket,
         MHD_OPTION_ARRAY, certificate ? tls : none, MHD_OPTION_URI_LOG_CALLBACK, on_target, l,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        l, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
-        NULL, MHD_OPTION_CONNECTION_LIMIT, s->options.connections, MHD_OPTION_CONNECTION_TIMEOUT,
-        s->options.idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)262144, MHD_OPTION_END);
+        l, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        s->options.connections, MHD_OPTION_CONNECTION_TIMEOUT, s->options.idle_seconds,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384, MHD_OPTION_THREAD_STACK_SIZE,
+        (size_t)262144, MHD_OPTION_END);
     if (l->daemon)
         return l;
     peers_free(l->peers);
@@ -552,9 +560,9 @@ static void close_slow(struct server *s, const struct listener *l)
     /* A connection that is silent is closed by MHD, one that keeps sending a little is not. */
     int64_t quiet = ((int64_t)s->options.idle_seconds + 1) * 1000;
     if (l)
-        atomic_fetch_add(&s->stats.slow,
-                         peers_close_slow(l->peers, quiet,
-                                          (int64_t)s->options.transfer_seconds * 1000));
+        atomic_fetch_add(
+            &s->stats.slow,
+            peers_close_slow(l->peers, quiet, (int64_t)s->options.transfer_seconds * 1000));
 }
 
 void server_tick(struct server *s)

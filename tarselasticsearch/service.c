@@ -86,6 +86,7 @@ bool service_open(struct daemon *daemon, void **self, struct tars_error *error)
         .idle_seconds = (unsigned)daemon_int(daemon, "idle-seconds"),
         .transfer_seconds = (unsigned)daemon_int(daemon, "transfer-seconds"),
     };
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow fails the write, not the store */
     struct service *s = xcalloc(1, sizeof *s);
     options.access = s->access = open_access(daemon, error);
     if (s->access && check_access(daemon, s->access, error))
@@ -162,6 +163,11 @@ double service_slow(void *self)
 double service_rollbacks(void *self)
 {
     return (double)stats(self)->rollbacks;
+}
+
+double service_disk_full(void *self)
+{
+    return stats(self)->full;
 }
 
 double service_waiting(void *self)

@@ -16,6 +16,7 @@ double service_denied(void *self);
 double service_large(void *self);
 double service_slow(void *self);
 double service_rollbacks(void *self);
+double service_disk_full(void *self);
 double service_waiting(void *self);
 double service_connections(void *self);
 double service_renewals(void *self);

@@ -123,7 +123,11 @@ static bool save_sequences(struct store_context *c)
 static void roll_back(struct store_context *c)
 {
     struct tars_error error = {0};
-    log_error("store", "a group of writes was rolled back: %s", db_problem(c->db));
+    bool full = db_is_full(c->db), was = atomic_exchange(&c->store->stats.full, full);
+    if (!full || !was) /* once, not for each write that is tried meanwhile */
+        log_error("store", "a group of writes was rolled back: %s%s", db_problem(c->db),
+                  full ? ": the disk is full; writes are refused until there is room, reads go on"
+                       : "");
     c->store->stats.rollbacks++;
     db_exec(c->db, "ROLLBACK");
     db_forget(c->db);
@@ -147,6 +151,8 @@ static void run_batch(struct store_context *c, struct store_job *list)
     if (c->may_grow)
         catalog_unlock(c->catalog);
     c->may_grow = false;
+    if (ok && atomic_exchange(&c->store->stats.full, false))
+        log_info("store", "the disk has room again: writes are taken");
     c->store->stats.commits += ok;
     while (list) {
         struct store_job *job = list;

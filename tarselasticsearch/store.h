@@ -54,6 +54,7 @@ const char *store_path(const struct store *s);
 
 struct store_stats {
     _Atomic uint64_t commits, writes, reads, refused, rollbacks;
+    _Atomic bool full; /* the last write found no room on the disk */
 };
 struct store_stats *store_stats(struct store *s);
 size_t store_waiting(struct store *s);

@@ -170,8 +170,7 @@ int users_set_password(const char *data, const char *name)
     struct tars_error error = {0};
     struct text line = {0};
     bool ok = check_name(name, &error) && ask_password(password, sizeof password, &error) &&
-              add_user(&line, name, password, &error) &&
-              edit(data, "user", name, line.at, &error);
+              add_user(&line, name, password, &error) && edit(data, "user", name, line.at, &error);
     OPENSSL_cleanse(password, sizeof password);
     text_free(&line);
     return finish("passwd", ok, &error);
