@@ -21,6 +21,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+enum { SMALL_CALL = 65536 };
+
 /* Listens with one certificate. Another certificate means another one on the same socket. */
 struct listener {
     struct server *server;
@@ -161,12 +163,16 @@ bool server_is_local(const char *address)
  * -------------------------------------------------------------------------------------------------
  */
 
-/* Bytes that the call holds are counted for the whole server; false over its limit. */
+/* Bytes that the call holds are counted for the whole server; false over its limit. The last
+ * quarter is for calls that take little: whoever fills the rest does not keep others away. */
 static bool count_memory(struct call *call, size_t bytes)
 {
     struct server *s = call->server;
     call->counted += bytes;
-    if (atomic_fetch_add(&s->memory, bytes) + bytes <= s->options.memory_limit)
+    size_t limit = s->options.memory_limit;
+    if (call->counted > SMALL_CALL)
+        limit -= limit / 4;
+    if (atomic_fetch_add(&s->memory, bytes) + bytes <= limit)
         return true;
     atomic_fetch_add(&s->stats.full, 1);
     return false;
