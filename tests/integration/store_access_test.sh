@@ -68,9 +68,9 @@ ok "a user is made" passwd tars.stat "correct horse"
 ok "in a file of the owner's" [ "$(stat -c %a "$dir/data/users")" = 600 ]
 ok "without the password" no grep -q 'correct' "$dir/data/users"
 ok "then nobody else is served" eventually gets 401
-ok "the user is" gets 200 -u 'tars.stat:correct horse'
-ok "with another password not" gets 401 -u 'tars.stat:correct hors'
-ok "under another name not" gets 401 -u 'tars:correct horse'
+ok "the user is" eventually gets 200 -u 'tars.stat:correct horse'
+ok "with another password not" eventually gets 401 -u 'tars.stat:correct hors'
+ok "under another name not" eventually gets 401 -u 'tars:correct horse'
 ok "no scheme is no way in" gets 401 -H 'Authorization: Bearer abc'
 ok "nonsense is no way in" gets 401 -H 'Authorization: Basic !!!'
 ok "nor is nothing" gets 401 -H 'Authorization: Basic '
@@ -90,20 +90,19 @@ ok "and kept nowhere" no grep -rq "$(echo "$key" | base64 -d | cut -d: -f2)" "$d
 ok "it counts soon" eventually gets 200 -H "Authorization: ApiKey $key"
 ok "its scheme in any case of letters" gets 200 -H "authorization: apikey $key"
 ok "a part of it does not" gets 401 -H "Authorization: ApiKey ${key:0:60}"
-ok "it is no password" gets 401 -u "$(echo "$key" | base64 -d)"
+ok "it is no password" eventually gets 401 -u "$(echo "$key" | base64 -d)"
 ok "the user stays" eventually gets 200 -u 'tars.stat:correct horse'
 key2=$("$store" --data "$dir/data" apikey grafana)
 ok "another key of the name takes its place" eventually gets 200 -H "Authorization: ApiKey $key2"
 ok "and ends the one before" gets 401 -H "Authorization: ApiKey $key"
 ok "a password can be changed" passwd tars.stat "battery staple"
 ok "and counts soon" eventually gets 200 -u 'tars.stat:battery staple'
-ok "the old one no longer" gets 401 -u 'tars.stat:correct horse'
+ok "the old one no longer" eventually gets 401 -u 'tars.stat:correct horse'
 
 # ---- guessing
 for i in $(seq 40); do printf 'next\nurl = "127.0.0.1:%s/"\noutput = /dev/null\nwrite-out = "%%{http_code}\\n"\nuser = "tars.stat:guess%d"\n' "$port" "$i"; done |
     tail -n +2 | curl -s -K - >"$dir/guesses"
-ok "guesses are refused" [ "$(grep -c 401 "$dir/guesses")" -ge 1 ]
-ok "and held back when there are many" [ "$(grep -c 429 "$dir/guesses")" -ge 1 ]
+ok "guesses are held back when there are many" [ "$(grep -c 429 "$dir/guesses")" -ge 1 ]
 ok "none gets in" no grep -q 200 "$dir/guesses"
 ok "who is known is served meanwhile" gets 200 -u 'tars.stat:battery staple'
 ok "as is a key" gets 200 -H "Authorization: ApiKey $key2"
