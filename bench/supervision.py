@@ -143,7 +143,6 @@ class Supervision:
         self.build = build
         self.folder = folder
         self.query_port = query_port
-        self.watch = Watch(query_port)
         self.pods = [Pod(build, folder, n, locator) for n in range(PODS)]
 
     def stop(self):
@@ -164,8 +163,10 @@ class Supervision:
         began = time.monotonic()
         for pod in self.pods:
             pod.start(self.build / "bin/tarscli", "supervisor")
+        self.watch = Watch(self.query_port)  # the registry closes one that asks nothing for long
         supervised = self.watch.wait(lambda h: len(h) == PODS, 180, "the start of all pods") - began
         self.stop()
+        self.watch = Watch(self.query_port)
         self.watch.wait(lambda h: not h, 30, "the end of all pods")
         began = time.monotonic()
         for pod in self.pods:
@@ -176,6 +177,7 @@ class Supervision:
         self.stop()
         for pod in self.pods:
             pod.start(self.build / "bin/tarscli", "supervisor")
+        self.watch = Watch(self.query_port)
         self.watch.wait(lambda h: len(h) == PODS, 180, "the second start of all pods")
         return supervised, alone
 
@@ -200,6 +202,7 @@ class Supervision:
         for pod in pods:
             pod.start(self.build / "bin/tarscli", "supervisor")
         hosts = {pod.host for pod in pods}
+        self.watch = Watch(self.query_port)
         self.watch.wait(lambda h: hosts <= h, 60, "the start of more pods")
         time.sleep(15)  # the registry learns how they report, and that it can reach them
         took = []
@@ -301,6 +304,7 @@ def measure(report, build, out, folder, suite, memory_mb, cpu_seconds):
         time.sleep(3)
         pod = memory_mb(supervision.pods[0].process.pid)[0]
         killed = supervision.killed_servers()
+        supervision.watch = Watch(suite.query)
         supervision.watch.wait(lambda h: len(h) >= PODS, 120, "the return of the killed servers")
         ours = supervision.lost_pods("3s")
         original = supervision.lost_pods("30s")
