@@ -231,7 +231,7 @@ static struct tars_str unescaped(struct parser *p, struct tars_str s)
         compile_refuse(p->t->c, "the query is too large");
         return (struct tars_str){0};
     }
-    for (size_t i = 0; i < s.len; i++) {
+    for (size_t i = 0; s.at && i < s.len; i++) {
         if (s.at[i] == '\\' && i + 1 < s.len)
             i++;
         *to++ = s.at[i];
