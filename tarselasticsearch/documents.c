@@ -105,7 +105,7 @@ static void print_updated(struct store_context *c, const struct request *r,
     struct index *index = catalog_index(c->catalog, tars_str(result->index));
     bool asked = request_param(r, "_source").at || request_param(r, "_source_includes").at ||
                  request_param(r, "_source_excludes").at;
-    struct tars_error error;
+    struct tars_error error = {0};
     const struct json *wish = json_get(json_parse(r->body, c->arena, &error), "_source");
     bool read = asked ? url_source(r, c->arena, &source, &ignored)
                       : wish && source_filter_read(&source, wish, c->arena, &ignored);

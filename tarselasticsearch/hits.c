@@ -394,7 +394,7 @@ static bool add_fields(struct page *p, struct db *db, const struct page_index *i
                        struct tars_str source, struct text *to)
 {
     const struct json *json = NULL;
-    struct tars_error error;
+    struct tars_error error = {0};
     bool any = false, ok = true;
     for (size_t i = 0; i < index->shown_count && ok; i++) {
         const struct shown *s = &index->shown[i];
@@ -435,7 +435,7 @@ static bool add_source(struct page *p, struct db *db, const struct page_index *i
     }
     ok = ok && add_fields(p, db, index, seq, text_str(&source), to);
     if (ok && p->options.highlight) {
-        struct tars_error error;
+        struct tars_error error = {0};
         const struct json *json = json_parse(text_str(&source), p->scratch, &error);
         ok = json != NULL;
         if (ok)

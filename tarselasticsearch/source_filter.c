@@ -193,7 +193,7 @@ bool source_filter_print(const struct source_filter *s, struct tars_str source,
                          struct tars_arena *arena, struct text *to)
 {
     struct cutter c = {.filter = s};
-    struct tars_error error;
+    struct tars_error error = {0};
     const struct json *json = json_parse(source, arena, &error);
     if (!json)
         return false;
