@@ -287,7 +287,7 @@ static bool add_unseen(struct aggs *all, const struct agg *a, struct terms_state
         const struct field *f = mapping_search(index->mapping, a->slot->field);
         if (!f || f->column < 0 || f->inside)
             continue;
-        for (int many = 0; many <= f->many; many++) {
+        for (int many = 0; many < (f->many ? 2 : 1); many++) {
             int len = many ? snprintf(sql, sizeof sql,
                                       "SELECT DISTINCT value FROM m%lld WHERE field=%d",
                                       (long long)index->id, f->column)

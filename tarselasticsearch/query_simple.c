@@ -26,10 +26,10 @@ static bool add(struct parser *p, struct state *s, struct clause *clause)
     if (!clause)
         return false;
     if (s->nots % 2) {
-        struct clause *not = tree_group(p->t);
-        if (!not || !tree_add(p->t, not, OCCUR_NOT, clause))
+        struct clause *negated = tree_group(p->t);
+        if (!negated || !tree_add(p->t, negated, OCCUR_NOT, clause))
             return false;
-        clause = not ;
+        clause = negated;
     }
     if (!s->top) {
         s->top = clause;

@@ -217,7 +217,9 @@ static int number(struct parser *p)
 static struct node *parse_repeat(struct parser *p)
 {
     struct node *n = parse_simple(p);
-    while (n && peek(p, "?*+{")) {
+    if (!n)
+        return NULL;
+    while (peek(p, "?*+{")) {
         char c = p->text.at[p->at++];
         n = node(p, NODE_REPEAT, n, NULL);
         n->least = c == '+';
