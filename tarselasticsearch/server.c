@@ -58,6 +58,7 @@ struct call {
     struct text body;
     char *target;
     size_t counted; /* bytes in server->memory */
+    bool large;     /* says that its body will be, or does not say how long */
     int refused;    /* a status to answer with once the body is over */
     _Atomic bool finished;
 };
@@ -170,7 +171,7 @@ static bool count_memory(struct call *call, size_t bytes)
     struct server *s = call->server;
     call->counted += bytes;
     size_t limit = s->options.memory_limit;
-    if (call->counted > SMALL_CALL)
+    if (call->large || call->counted > SMALL_CALL)
         limit -= limit / 4;
     if (atomic_fetch_add(&s->memory, bytes) + bytes <= limit)
         return true;
@@ -244,6 +245,13 @@ static int check_body(struct call *call)
     return packed && strcasecmp(packed, "gzip") == 0       ? unpack(call)
            : packed && strcasecmp(packed, "identity") != 0 ? 400
                                                            : 0;
+}
+
+static bool announces_much(struct MHD_Connection *connection)
+{
+    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+    return (length && strtoull(length, NULL, 10) > SMALL_CALL) ||
+           MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
 }
 
 /* Asked before the body comes, so that a stranger's is not kept. */
@@ -337,6 +345,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         call->server = call->listener->server;
         call->connection = connection;
         call->refused = check_asker(call);
+        call->large = announces_much(connection);
         return MHD_YES;
     }
     if (*len) {
