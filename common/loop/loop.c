@@ -32,6 +32,7 @@ struct loop {
     /* Jobs: a stack that posters push on and the loop takes whole. Only the poster that finds it
      * empty rings the bell, so a burst costs one write(2). */
     _Atomic(struct loop_job *) jobs;
+    struct loop_job *running; /* taken and not run yet, oldest first */
     int bell;
     struct event *bell_event;
     _Atomic bool stopping;
@@ -76,13 +77,17 @@ static struct loop_job *take_jobs(struct loop *loop)
     return oldest;
 }
 
+/* A job may call this itself, to end what was posted before something goes away: then the rest of
+ * the jobs that were taken along with it run here too. */
 static void run_jobs(struct loop *loop)
 {
-    struct loop_job *job = take_jobs(loop);
-    while (job) {
-        struct loop_job *next = job->next;
+    struct loop_job **end = &loop->running, *job;
+    while (*end)
+        end = &(*end)->next;
+    *end = take_jobs(loop);
+    while ((job = loop->running)) {
+        loop->running = job->next;
         job->run(job);
-        job = next;
     }
 }
 

@@ -247,10 +247,45 @@ START_TEST(a_signal_reaches_the_loop)
 }
 END_TEST
 
+/* ---- jobs within a job
+ * -------------------------------------------------------------------------- */
+
+struct nested {
+    struct loop *loop;
+    int done, seen;
+};
+
+static void count_done(void *arg)
+{
+    ((struct nested *)arg)->done++;
+}
+
+static void run_the_rest(void *arg)
+{
+    struct nested *n = arg;
+    loop_run_pending(n->loop);
+    n->seen = n->done;
+}
+
+START_TEST(a_job_that_runs_what_is_pending_runs_those_taken_along_with_it)
+{
+    struct nested n = {.loop = loop_new("nested")};
+    loop_call(n.loop, count_done, &n);
+    loop_call(n.loop, run_the_rest, &n);
+    loop_call(n.loop, count_done, &n);
+    loop_call(n.loop, count_done, &n);
+    loop_run_pending(n.loop);
+    ck_assert_int_eq(n.seen, 3);
+    ck_assert_int_eq(n.done, 3);
+    loop_free(n.loop);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("loop");
     TCase *t = tcase_create("loop");
+    tcase_add_test(t, a_job_that_runs_what_is_pending_runs_those_taken_along_with_it);
     tcase_add_test(t, jobs_of_each_thread_run_in_order_and_none_is_lost);
     tcase_add_test(t, call_wait_returns_after_the_function_has_run_on_the_loop);
     tcase_add_test(t, a_loop_freed_before_it_ran_drops_its_jobs);
