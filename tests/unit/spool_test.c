@@ -308,7 +308,7 @@ struct server {
     _Atomic unsigned item_times;         /* how often, then they are taken */
     pthread_mutex_t mutex;
     char ids[DOCS][80], sources[DOCS][120];
-    size_t count;
+    _Atomic size_t count;
 };
 
 static void store(struct server *s, const char *id, const char *source, bool create, bool *conflict)
