@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # make test-elastic    the cases of tests/store, tarsregistry and a kill -9 on the real servers that `make
-#                      test` leaves out: Elasticsearch 7.10 and 7.17, OpenSearch 2 and 3, one after the other
+#                      test` leaves out: Elasticsearch 7.10 and 7.17, OpenSearch 2 and 3, two side by side
 # make test-servers    fetches all of them into .cache/servers (ES_CACHE names another folder)
 # make test-random     random searches of the embedded store and of Elasticsearch 8 have the same answers:
 #                      RANDOM_ROUNDS=20 times 50 of them from SEED
@@ -10,7 +10,7 @@
 test-elastic:
 	@scripts/deps test
 	@$(MAKE) --no-print-directory -j$(PARALLEL) $(patsubst %,$(BUILD)/tests/integration/registry_%_test,daemon purge) all
-	@BUILD=$(BUILD) tests/store/compare $$(tests/store/real list | grep -v elasticsearch-8)
+	@BUILD=$(BUILD) JOBS=2 tests/run $$(tests/store/real list | sed -n '/^elasticsearch-8/!s,^,tests/store/with/,p')
 test-random: all
 	@scripts/deps test
 	@BUILD=$(BUILD) tests/store/compare --random elasticsearch-8.19.21
