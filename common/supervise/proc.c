@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/xmalloc.h"
 
-enum { STAT_SIZE = 1024, ENVIRON_MAX = 1 << 20 };
+enum { STAT_SIZE = 1024, ENVIRON_MAX = 1 << 20, EXEC_LOOKS = 6 };
 
 /* Reads at most size - 1 bytes and puts a NUL behind; -1 when it cannot be opened. */
 static ssize_t read_start(const char *path, char *text, size_t size)
@@ -84,19 +85,38 @@ static char *read_whole(const char *path, size_t *len)
     return text;
 }
 
-bool sup_proc_has_mark(pid_t pid, const char *mark)
+/* In the middle of an exec a process shows no environment at all, for less than a millisecond. */
+static char *read_environ(pid_t pid, int looks, size_t *len)
 {
-    char path[40], wanted[sizeof SUP_MARK_NAME + SUP_MARK_SIZE];
-    size_t len, want;
+    const struct timespec moment = {.tv_nsec = 1000000};
+    char path[40];
     snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    char *text = read_whole(path, len);
+    for (int i = 1; i < looks && text && !*len; i++) {
+        nanosleep(&moment, NULL);
+        free(text);
+        text = read_whole(path, len);
+    }
+    return text;
+}
+
+static bool has_mark(pid_t pid, const char *mark, int looks)
+{
+    char wanted[sizeof SUP_MARK_NAME + SUP_MARK_SIZE];
+    size_t len, want;
     want = (size_t)snprintf(wanted, sizeof wanted, SUP_MARK_NAME "=%s", mark) + 1;
-    char *text = *mark ? read_whole(path, &len) : NULL;
+    char *text = *mark ? read_environ(pid, looks, &len) : NULL;
     if (!text)
         return false;
     const char *at = memmem(text, len, wanted, want);
     bool found = at && (at == text || at[-1] == '\0');
     free(text);
     return found;
+}
+
+bool sup_proc_has_mark(pid_t pid, const char *mark)
+{
+    return has_mark(pid, mark, 1);
 }
 
 void sup_proc_boot_id(char id[SUP_BOOT_ID_SIZE])
@@ -138,7 +158,9 @@ static bool belongs(const struct sup_tree *tree, const struct sup_proc *proc, pi
     if (tree->leader &&
         (proc->pid == tree->leader || proc->session == tree->leader || proc->group == tree->leader))
         return true;
-    return (tree->anywhere || proc->parent == self) && sup_proc_has_mark(proc->pid, tree->mark);
+    if (proc->parent == self)
+        return has_mark(proc->pid, tree->mark, EXEC_LOOKS);
+    return tree->anywhere && sup_proc_has_mark(proc->pid, tree->mark);
 }
 
 /* Moves what descends from one of the first `members` to them; returns the new number. */

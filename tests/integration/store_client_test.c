@@ -374,7 +374,7 @@ START_TEST(a_public_address_needs_credentials)
                          NULL};
     char *output;
     ck_assert_int_eq(tk_run(argv, env, 10000, &output), 2);
-    ck_assert_ptr_nonnull(strstr(output, "api-key"));
+    ck_assert_msg(strstr(output, "neither a user nor an API key"), "%s", output);
     free(output);
 }
 END_TEST

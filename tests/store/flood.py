@@ -9,11 +9,12 @@ LIMITS = {"BODY_LIMIT_MB": 1, "MEMORY_LIMIT_MB": 8, "QUEUE_LIMIT": 2, "READERS":
           "IDLE_SECONDS": 2, "TRANSFER_SECONDS": 3}
 # What may be added by any flood: the limit, and what malloc keeps (much more when it is a checking one).
 GROWTH_KB = (256 if "address" in store or "thread" in store else 48) * 1024
-failed = 0
+passed = failed = 0
 
 
 def ok(name, good, more=""):
-    global failed
+    global passed, failed
+    passed += bool(good)
     if not good:
         failed += 1
         print("FAIL: %s %s" % (name, more))
@@ -179,5 +180,5 @@ try:
 finally:
     process.kill()
     process.wait()
-print("failed: %d" % failed if failed else "passed")
+print("%d passed, %d failed" % (passed, failed))
 sys.exit(failed != 0)
