@@ -164,32 +164,19 @@ static size_t let_go(struct liveness *l, const struct table *table, int64_t now,
     return count;
 }
 
-static void see_next(struct liveness *l, const struct instance *i, int64_t now)
-{
-    if (!liveness_watched(i))
-        return;
-    int64_t end = now + liveness_patience(l, i) - liveness_silence(l, i, now) + 1;
-    if (end < l->next)
-        l->next = end;
-}
-
 size_t liveness_round(struct liveness *l, const struct table *table, int64_t now,
                       void (*gone)(void *user, struct instance *instance), void *user)
 {
     if (l->last_round && now - l->last_round > LATE_ROUND_MS)
         liveness_away(l, now);
     l->last_round = now;
-    l->next = INT64_MAX;
     l->spared = 0;
 
     size_t silent = 0, alive = 0, at = 0;
     struct instance *i;
     while (table_next(table, &at, &i)) {
         alive += i->record && i->reports.expected && i->present == STATE_ACTIVE;
-        if (liveness_silent(l, i, now))
-            silent++;
-        else
-            see_next(l, i, now);
+        silent += liveness_silent(l, i, now);
     }
     l->holding = silent && must_hold(l, silent, alive, now);
     return silent && !l->holding ? let_go(l, table, now, gone, user) : 0;

@@ -26,7 +26,6 @@ struct liveness {
     struct liveness_rules rules;
     int64_t back;       /* when this registry or its store was last away */
     int64_t last_round; /* 0: none yet */
-    int64_t next;       /* when, as the last round saw it, the next patience ends */
     int64_t window_began;
     size_t window_expired;
     bool holding;   /* the last round was held back by the protection */

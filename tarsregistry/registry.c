@@ -194,7 +194,6 @@ static void stop_begin(void *user)
     if (worth_writing(r))
         write_file(r);
     loop_timer_clear(r->loop, &r->tick);
-    loop_timer_clear(r->loop, &r->patience);
     loop_timer_set(r->loop, &stop->limit, STOP_MS, stop_late);
     stop->waiting = 2;
     own_leave(r, stop_one_done, stop);

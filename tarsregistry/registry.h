@@ -73,7 +73,6 @@ struct registry {
     int64_t next_heartbeat; /* monotonic */
     bool stopping;
     struct loop_timer tick;
-    struct loop_timer patience; /* of an instance that ends before the next tick */
     struct loop_timer release;
 };
 

@@ -10,7 +10,6 @@
 #include "registrations.h"
 
 enum { WRITE_TIMEOUT_MS = 5000, LOOKUP_TIMEOUT_MS = 800 };
-enum { PATIENCE_SOON_MS = 1000 /* the registry's tick */, ROUND_LEAST_MS = 50 };
 
 static const struct tars_str registry_servant = {"tars.tarsregistry.Registry", 26};
 
@@ -359,29 +358,6 @@ static void tell_spared(struct registry *r)
     atomic_store(&r->counters.spared, l->spared);
 }
 
-static void expire_silent(struct registry *r, int64_t now);
-
-static void on_patience_over(struct loop_timer *timer)
-{
-    struct registry *r = loop_container(timer, struct registry, patience);
-    if (registry_store_here(r))
-        expire_silent(r, clock_ms());
-}
-
-/* Whose patience ends before the next tick is not kept until then. */
-static void expire_silent(struct registry *r, int64_t now)
-{
-    liveness_round(&r->liveness, r->table, now, gone, r);
-    tell_held(r);
-    tell_spared(r);
-    write_dirty(r);
-    registry_publish(r);
-    int64_t left = r->liveness.next - now;
-    if (left < PATIENCE_SOON_MS && !r->stopping)
-        loop_timer_set(r->loop, &r->patience, left > ROUND_LEAST_MS ? left : ROUND_LEAST_MS,
-                       on_patience_over);
-}
-
 void reports_tick(struct registry *r)
 {
     if (!registry_store_here(r))
@@ -389,6 +365,10 @@ void reports_tick(struct registry *r)
     int64_t now = clock_ms();
     watch_registries(r, now);
     take_over(r, now);
+    liveness_round(&r->liveness, r->table, now, gone, r);
     prober_tick(r->prober, now);
-    expire_silent(r, now);
+    tell_held(r);
+    tell_spared(r);
+    write_dirty(r);
+    registry_publish(r);
 }
