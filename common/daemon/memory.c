@@ -4,8 +4,10 @@
 #include <event2/event.h>
 #include <inttypes.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,30 +20,52 @@ struct daemon_memory {
     size_t least; /* resident after the last time, or less that was seen since */
 };
 
-/* Text is mapped r-xp from a file and never written, so that dropping its pages loses nothing.
- * Read-only data are left alone: part of them was written by the dynamic linker. */
-static void drop_text(const char *line)
-{
+/* A mapping of /proc/self/smaps. */
+struct mapping {
     uintptr_t begin, end;
-    char permissions[5];
-    unsigned long inode;
-    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu", &begin, &end, permissions,
-               &inode) != 4)
-        return;
-    if (inode != 0 && permissions[0] == 'r' && permissions[1] == '-' && permissions[2] == 'x')
-        madvise((void *)begin, end - begin, MADV_DONTNEED);
+    bool of_file;     /* that this process may only read */
+    unsigned long kb; /* of its pages that were written to: part of the read-only data were, by the
+                         dynamic linker, before it protected them */
+};
+
+/* The pages of a file that nobody wrote to are read again when they are needed: dropping them loses
+ * nothing. */
+static void drop(const struct mapping *m)
+{
+    if (m->of_file && m->kb == 0)
+        madvise((void *)m->begin, m->end - m->begin, MADV_DONTNEED);
+}
+
+/* A line is the head of the next mapping, or a figure of this one. */
+static void read_line(const char *line, struct mapping *m)
+{
+    struct mapping next = {0};
+    char name[24], permissions[5];
+    unsigned long inode, kb;
+    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu", &next.begin, &next.end,
+               permissions, &inode) == 4) {
+        drop(m);
+        next.of_file = inode != 0 && permissions[0] == 'r' && permissions[1] == '-';
+        *m = next;
+    } else if (sscanf(line, "%23[^:]: %lu kB", name, &kb) == 2 &&
+               (strcmp(name, "Private_Dirty") == 0 || strcmp(name, "Shared_Dirty") == 0 ||
+                strcmp(name, "Anonymous") == 0 || strcmp(name, "Swap") == 0)) {
+        m->kb += kb;
+    }
 }
 
 void daemon_memory_trim(void)
 {
     char line[1024];
+    struct mapping m = {0};
     malloc_trim(0);
-    FILE *maps = fopen("/proc/self/maps", "re");
+    FILE *maps = fopen("/proc/self/smaps", "re");
     if (!maps)
         return; /* nothing depends on it */
     while (fgets(line, sizeof line, maps))
-        drop_text(line);
+        read_line(line, &m);
     fclose(maps);
+    drop(&m);
 }
 
 /* ---- after a burst

@@ -5,8 +5,9 @@
 
 /*
  * Gives back what the start has touched and serving does not need: free heap, and the pages of
- * program text (the libraries' initialisers are most of it), which come back from the page cache
- * one by one when they are used again. Once, when a daemon has started.
+ * programs and libraries that nobody wrote to (what their initialisers touched is most of it),
+ * which come back from the page cache one by one when they are used again. Once, when a daemon has
+ * started.
  */
 void daemon_memory_trim(void);
 

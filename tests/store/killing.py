@@ -21,6 +21,16 @@ from servers import Embedded, request
 WRITERS = 4
 
 
+def willing(*arguments):
+    """An answer of a store that had the room to give one: asked again while it says 429, for 30 s at most."""
+    end = time.monotonic() + 30
+    while True:
+        status, answer = request(*arguments)
+        if status != 429 or time.monotonic() > end:
+            return status, answer
+        time.sleep(0.05)
+
+
 class Writer(threading.Thread):
     """Ends when an answer is lost; `sure` is what was acknowledged, `maybe` what was on its way."""
 
@@ -39,13 +49,13 @@ class Writer(threading.Thread):
 
     def count_up(self, connection):
         mine = self.ledger["count"][self.number]
-        status, doc = request(0, "GET", f"/ledger/_doc/w{self.number}", None, connection)
+        status, doc = willing(0, "GET", f"/ledger/_doc/w{self.number}", None, connection)
         value = doc["_source"]["n"] if status == 200 else 0
         check(value in (mine["sure"], mine["maybe"]), f"counter {self.number} is {value}, not {mine}")
         mine["sure"], mine["maybe"] = value, value + 1
         path = f"/ledger/_create/w{self.number}" if status == 404 else \
             f"/ledger/_doc/w{self.number}?if_seq_no={doc['_seq_no']}&if_primary_term={doc['_primary_term']}"
-        status, answer = request(0, "PUT", path, {"n": value + 1}, connection)
+        status, answer = willing(0, "PUT", path, {"n": value + 1}, connection)
         check(status in (200, 201), f"nobody else writes, yet: {answer}")
         mine["sure"] = value + 1
 
@@ -54,7 +64,7 @@ class Writer(threading.Thread):
         self.ledger["next"][self.number] += len(ids)
         self.ledger["maybe"].update(ids)
         lines = "".join(f'{{"create":{{"_id":"{i}"}}}}\n{{"id":"{i}","n":[1,2]}}\n' for i in ids)
-        status, answer = request(0, "POST", "/ledger/_bulk", lines.encode(), connection)
+        status, answer = willing(0, "POST", "/ledger/_bulk", lines.encode(), connection)
         check(status == 200 and not answer["errors"], f"{answer}")
         self.ledger["sure"].update(ids)
 
@@ -70,7 +80,7 @@ def check(good, text):
 
 def verify(port, ledger):
     for number, mine in enumerate(ledger["count"]):
-        status, doc = request(port, "GET", f"/ledger/_doc/w{number}", None)
+        status, doc = willing(port, "GET", f"/ledger/_doc/w{number}", None)
         value = doc["_source"]["n"] if status == 200 else 0
         if value not in (mine["sure"], mine["maybe"]):
             problems.append(f"counter {number} is {value}, acknowledged was {mine['sure']}")
@@ -80,7 +90,7 @@ def verify(port, ledger):
         body = {"size": 10000, "sort": ["id.keyword"], "query": {"exists": {"field": "id.keyword"}}}
         if after:
             body["search_after"] = after
-        status, answer = request(port, "POST", "/ledger/_search", body)
+        status, answer = willing(port, "POST", "/ledger/_search", body)
         hits = answer["hits"]["hits"] if status == 200 else []
         if not hits:
             break
