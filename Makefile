@@ -32,7 +32,7 @@ BIN := $(BUILD)/bin
 LIB := $(BUILD)/lib
 
 PKGS := libevent libevent_pthreads openssl zlib
-DAEMON_PKGS := libmicrohttpd libcurl libcjson sqlite3
+DAEMON_PKGS := libmicrohttpd libcurl libcjson sqlite3 libzstd
 pkg = $(shell pkg-config $(1) $(2) 2>/dev/null)
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \

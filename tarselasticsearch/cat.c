@@ -65,7 +65,7 @@ static void finish(struct table *t, struct request *r, bool ok, const struct fai
 static bool count_docs(struct db *db, const struct index *index, int64_t *count)
 {
     char sql[64];
-    int len = snprintf(sql, sizeof sql, "SELECT count(*) FROM s%lld", (long long)index->id);
+    int len = snprintf(sql, sizeof sql, "SELECT count(*) FROM d%lld", (long long)index->id);
     sqlite3_stmt *s = db_prepare(db, tars_str_n(sql, (size_t)len));
     bool ok = s && sqlite3_step(s) == SQLITE_ROW;
     *count += ok ? sqlite3_column_int64(s, 0) : 0;

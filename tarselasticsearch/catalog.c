@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/xmalloc.h"
+#include "source.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -18,6 +19,9 @@ struct catalog {
     struct template **templates; /* sorted by name */
     size_t template_count;
 };
+
+enum { FILE_VERSION = 2 };
+static const char set_version[] = "PRAGMA user_version=2";
 
 enum { INDEX_LIMIT = 1000 }; /* as Elasticsearch's cluster.max_shards_per_node */
 
@@ -41,7 +45,6 @@ static void index_free(struct index *index)
     free(index->aliases);
     mapping_free(index->mapping);
     free(index->insert_sql);
-    free(index->dictionary);
     free(index->name);
     free(index);
 }
@@ -457,6 +460,7 @@ static void make_insert_sql(struct index *index)
     text_free(&sql.places);
     free(index->insert_sql);
     index->insert_sql = sql.names.at;
+    index->kept.dropped = 0;
 }
 
 static void name_normalizers(struct index *index)
@@ -641,34 +645,41 @@ bool catalog_reload(struct catalog *c, struct db *db, struct tars_error *error)
     return (s && t) || tars_fail(error, 1, "reading the catalogue: %s", db_problem(db));
 }
 
-/* Files of version 0 do not say how often a document has a value. */
-static bool update_file(struct db *db)
+static int64_t number_of(struct db *db, const char *sql)
 {
-    struct text sql = {0};
-    sqlite3_stmt *s = db_prepare(db, tars_str("PRAGMA user_version"));
-    bool old = s && sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int(s, 0) == 0;
+    sqlite3_stmt *s = db_prepare(db, tars_str(sql));
+    int64_t number = s && sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
     if (s)
         sqlite3_reset(s);
-    s = db_prepare(db, tars_str("SELECT name FROM sqlite_schema WHERE type='table' AND name "
-                                "GLOB 'm[0-9]*' AND sql NOT LIKE '%n INTEGER NOT NULL%'"));
-    while (old && s && sqlite3_step(s) == SQLITE_ROW)
-        text_addf(&sql, "ALTER TABLE %s ADD COLUMN n INTEGER NOT NULL DEFAULT 1;",
-                  (const char *)sqlite3_column_text(s, 0));
-    if (s)
-        sqlite3_reset(s);
-    text_adds(&sql, "PRAGMA user_version=1");
-    bool ok = s && (!old || db_exec(db, sql.at));
-    text_free(&sql);
-    return ok;
+    return number;
+}
+
+/* A file that is not empty must be of this version. */
+static bool check_version(struct db *db, struct tars_error *error)
+{
+    int64_t version = number_of(db, "PRAGMA user_version");
+    int64_t indices = number_of(db, "SELECT count(*) FROM indices");
+    if (version < 0 || indices < 0)
+        return tars_fail(error, 1, "reading the catalogue: %s", db_problem(db));
+    if (version == FILE_VERSION)
+        return true;
+    if (indices)
+        return tars_fail(error, 1,
+                         "the data file is of version %lld, this program reads %d: with the "
+                         "program that wrote it, 'tarsc es export' gives its documents, which "
+                         "'tarsc es import' then brings here",
+                         (long long)version, FILE_VERSION);
+    return db_exec(db, set_version) ||
+           tars_fail(error, 1, "making the catalogue: %s", db_problem(db));
 }
 
 struct catalog *catalog_open(struct db *db, struct tars_error *error)
 {
     struct catalog *c = xcalloc(1, sizeof *c);
     pthread_rwlock_init(&c->lock, NULL);
-    if (!db_exec(db, schema) || !update_file(db))
+    if (!db_exec(db, schema))
         tars_fail(error, 1, "making the catalogue: %s", db_problem(db));
-    else if (catalog_reload(c, db, error))
+    else if (check_version(db, error) && catalog_reload(c, db, error))
         return c;
     catalog_free(c);
     return NULL;
@@ -816,7 +827,7 @@ static bool make_tables(struct db *db, struct index *index)
         &sql,
         "CREATE TABLE d%lld(seq INTEGER PRIMARY KEY, id TEXT NOT NULL, version INTEGER NOT NULL);"
         "CREATE UNIQUE INDEX i%lld ON d%lld(id);"
-        "CREATE TABLE s%lld(seq INTEGER PRIMARY KEY, source BLOB NOT NULL)",
+        "CREATE TABLE s%lld(seq INTEGER PRIMARY KEY, more INTEGER NOT NULL, source BLOB NOT NULL)",
         id, id, id, id);
     bool ok = db_exec(db, sql.at);
     text_free(&sql);
@@ -885,7 +896,9 @@ bool catalog_delete(struct catalog *c, struct db *db, struct index *index)
               "DELETE FROM dictionaries WHERE id=%lld;DELETE FROM indices WHERE id=%lld",
               id, id, id, id, id, id);
     db_forget(db);
-    bool ok = db_exec(db, sql.at);
+    bool ok = source_flush(db);
+    source_forget(db);
+    ok = ok && db_exec(db, sql.at);
     text_free(&sql);
     size_t at = place(c, tars_str(index->name), &found);
     memmove(c->indices + at, c->indices + at + 1, (c->count - at - 1) * sizeof *c->indices);

@@ -30,9 +30,11 @@ struct index {
     struct mapping *mapping;
     struct alias *aliases;
     size_t alias_count;
-    char *dictionary; /* that sources are packed against, once it is known */
-    size_t dictionary_len;
     char *insert_sql; /* of the documents' table; rebuilt when columns are added */
+    struct {
+        uint64_t dropped; /* db->dropped when they were prepared; 0: they are not */
+        sqlite3_stmt *find, *insert;
+    } kept; /* the writer's */
 };
 
 struct template

@@ -145,9 +145,10 @@ static void check_source(struct check *c, struct place *p, sqlite3_stmt *s)
     long long seq = sqlite3_column_int64(s, 0);
     text_cut(&c->source, 0);
     tars_arena_reset(c->arena);
-    if (sqlite3_column_type(s, 1) == SQLITE_NULL)
+    enum source_state state = source_read(c->db, p->id, seq, &c->source);
+    if (state == SOURCE_LOST)
         damage(c, p, "a document has lost its source", seq);
-    else if (!source_unpack(c->db, p->id, db_column_str(s, 1), &c->source))
+    else if (state == SOURCE_DAMAGED)
         damage(c, p, "a source cannot be unpacked", seq);
     else if (!json_parse(text_str(&c->source), c->arena, &error))
         damage(c, p, "a source is no JSON", seq);
@@ -182,9 +183,9 @@ static void each_row(struct check *c, struct place *p, const char *format,
     text_free(&sql);
 }
 
-static void lost_document(struct check *c, struct place *p, sqlite3_stmt *s)
+static void lost_block(struct check *c, struct place *p, sqlite3_stmt *s)
 {
-    damage(c, p, "a source belongs to no document", sqlite3_column_int64(s, 0));
+    damage(c, p, "a block of sources belongs to no document", sqlite3_column_int64(s, 0));
 }
 
 static void beyond_sequence(struct check *c, struct place *p, sqlite3_stmt *s)
@@ -194,9 +195,11 @@ static void beyond_sequence(struct check *c, struct place *p, sqlite3_stmt *s)
 
 static void check_documents(struct check *c, struct place *p)
 {
-    each_row(c, p, "SELECT d.seq, s.source FROM d# d LEFT JOIN s# s ON s.seq=d.seq ORDER BY d.seq",
-             check_source);
-    each_row(c, p, "SELECT seq FROM s# WHERE seq NOT IN (SELECT seq FROM d#)", lost_document);
+    each_row(c, p, "SELECT seq FROM d# ORDER BY seq", check_source);
+    each_row(c, p,
+             "SELECT seq FROM s# s WHERE NOT EXISTS (SELECT 1 FROM d# d WHERE d.seq BETWEEN s.seq "
+             "AND s.seq+s.more)",
+             lost_block);
     each_row(c, p, "SELECT seq FROM d# WHERE seq >= (SELECT next_seq FROM indices WHERE id=#)",
              beyond_sequence);
 }

@@ -10,16 +10,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STATEMENTS_KEPT = 256 };
+enum { STATEMENTS_KEPT = 256, BUSY_MS = 5000 };
 
 /*
  * WAL lets readers go on while the writer commits. FULL: a commit returns when the disk has it, so
  * what was acknowledged survives a power cut. A reader's cache is small: the page cache of the
- * system holds the file.
+ * system holds the file. The writer's, and the log, are large enough for many commits of a load:
+ * ids come in no order, and so the pages of their index are changed again and again before they are
+ * written; db_tidy gives both back afterwards.
  */
-static const char writer_setup[] = "PRAGMA page_size=4096;PRAGMA journal_mode=WAL;"
-                                   "PRAGMA synchronous=FULL;PRAGMA cache_size=-2000;"
-                                   "PRAGMA journal_size_limit=16777216;PRAGMA temp_store=MEMORY;";
+static const char writer_setup[] =
+    "PRAGMA page_size=4096;PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;"
+    "PRAGMA cache_size=-32000;PRAGMA wal_autocheckpoint=8000;PRAGMA journal_size_limit=16777216;"
+    "PRAGMA temp_store=MEMORY;";
 static const char reader_setup[] = "PRAGMA query_only=1;PRAGMA cache_size=-1000;";
 
 /* Ends kept statements; those that are in the middle of their rows only with `busy_too`. */
@@ -36,6 +39,7 @@ static void drop_statements(struct db *db, bool busy_too)
     }
     map_free(db->statements);
     db->statements = kept;
+    db->dropped++;
 }
 
 struct db *db_open(const char *path, bool writer, struct tars_error *error)
@@ -43,8 +47,9 @@ struct db *db_open(const char *path, bool writer, struct tars_error *error)
     struct db *db = xcalloc(1, sizeof *db);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
     db->statements = map_new(NULL);
+    db->dropped = 1;
     if (sqlite3_open_v2(path, &db->sql, flags, NULL) != SQLITE_OK ||
-        sqlite3_busy_timeout(db->sql, 5000) != SQLITE_OK || !wildcard_install(db->sql) ||
+        sqlite3_busy_timeout(db->sql, BUSY_MS) != SQLITE_OK || !wildcard_install(db->sql) ||
         !text_search_install(db->sql) || !db_exec(db, writer ? writer_setup : reader_setup)) {
         tars_fail(error, 1, "opening %s: %s", path, db_problem(db));
         db_close(db);
@@ -110,6 +115,14 @@ bool db_run(sqlite3_stmt *statement)
 void db_forget(struct db *db)
 {
     drop_statements(db, true);
+}
+
+void db_tidy(struct db *db)
+{
+    sqlite3_busy_timeout(db->sql, 0);
+    sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    sqlite3_busy_timeout(db->sql, BUSY_MS);
+    sqlite3_db_release_memory(db->sql);
 }
 
 bool db_is_full(const struct db *db)

@@ -12,6 +12,7 @@ struct db {
     sqlite3 *sql;
     struct packer *packer;  /* of sources; made when it is needed */
     struct map *statements; /* by their text */
+    uint64_t dropped;       /* how often statements went: who keeps one asks again after that */
 };
 
 /* `writer`: creates the file, syncs every commit to the disk. */
@@ -29,6 +30,9 @@ bool db_exec(struct db *db, const char *sql);
 bool db_run(sqlite3_stmt *statement);
 /* Drops kept statements: after tables went away. */
 void db_forget(struct db *db);
+/* Brings the log into the file and makes it short, unless somebody reads what it holds, and frees
+ * the cache. For the writer, outside a transaction. */
+void db_tidy(struct db *db);
 /* The last failure was that the disk is full. */
 bool db_is_full(const struct db *db);
 const char *db_problem(const struct db *db);

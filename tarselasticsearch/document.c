@@ -347,11 +347,15 @@ void doc_print_result(const struct doc_result *r, bool forced_refresh, struct te
     text_add_json(to, tars_str(r->index));
     text_adds(to, ",\"_id\":");
     text_add_json(to, tars_str(r->id));
-    text_addf(to,
-              ",\"_version\":%lld,\"result\":\"%s\"%s,\"_shards\":{\"total\":%d,\"successful\":%d,"
-              "\"failed\":0},"
-              "\"_seq_no\":%lld,\"_primary_term\":%lld",
-              (long long)r->version, r->result,
-              forced_refresh && wrote ? ",\"forced_refresh\":true" : "", wrote, wrote,
-              (long long)r->seq_no, (long long)r->term);
+    text_adds(to, ",\"_version\":");
+    text_add_int(to, r->version);
+    text_adds(to, ",\"result\":\"");
+    text_adds(to, r->result);
+    text_adds(to, forced_refresh && wrote ? "\",\"forced_refresh\":true" : "\"");
+    text_adds(to, wrote ? ",\"_shards\":{\"total\":1,\"successful\":1,\"failed\":0}"
+                        : ",\"_shards\":{\"total\":0,\"successful\":0,\"failed\":0}");
+    text_adds(to, ",\"_seq_no\":");
+    text_add_int(to, r->seq_no);
+    text_adds(to, ",\"_primary_term\":");
+    text_add_int(to, r->term);
 }

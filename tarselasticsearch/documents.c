@@ -485,10 +485,14 @@ static bool check_bulk(struct store_context *c, const struct request *r, bool re
 static void print_item(const struct doc_write *w, const struct doc_result *result, bool forced,
                        struct text *to)
 {
-    text_addf(to, "{\"%s\":{", doc_action_names[w->action]);
+    text_adds(to, "{\"");
+    text_adds(to, doc_action_names[w->action]);
+    text_adds(to, "\":{");
     if (result->ok) {
         doc_print_result(result, forced, to);
-        text_addf(to, ",\"status\":%d}}", result->status);
+        text_adds(to, ",\"status\":");
+        text_add_int(to, result->status);
+        text_adds(to, "}}");
         return;
     }
     text_adds(to, "\"_index\":");

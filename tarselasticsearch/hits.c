@@ -379,15 +379,7 @@ static void add_at(struct page *p, const struct shown *s, const struct json *at,
 
 static bool read_source(struct db *db, int64_t index, int64_t seq, struct text *to)
 {
-    char sql[80];
-    int len = snprintf(sql, sizeof sql, "SELECT source FROM s%lld WHERE seq=?", (long long)index);
-    sqlite3_stmt *s = db_prepare(db, tars_str_n(sql, (size_t)len));
-    if (!s)
-        return false;
-    sqlite3_bind_int64(s, 1, seq);
-    bool ok = sqlite3_step(s) == SQLITE_ROW && source_unpack(db, index, db_column_str(s, 0), to);
-    sqlite3_reset(s);
-    return ok;
+    return source_read(db, index, seq, to) == SOURCE_GOOD;
 }
 
 static bool add_fields(struct page *p, struct db *db, const struct page_index *index, int64_t seq,

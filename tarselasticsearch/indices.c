@@ -111,7 +111,7 @@ static int choose_columns(struct tars_str h, int chosen[COLUMNS])
 static int64_t count_docs(struct db *db, const struct index *index)
 {
     char sql[64];
-    int len = snprintf(sql, sizeof sql, "SELECT count(*) FROM s%lld", (long long)index->id);
+    int len = snprintf(sql, sizeof sql, "SELECT count(*) FROM d%lld", (long long)index->id);
     sqlite3_stmt *s = db_prepare(db, tars_str_n(sql, (size_t)len));
     int64_t count = s && sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
     if (s)

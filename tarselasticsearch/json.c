@@ -6,7 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { SMALL_OBJECT = 16 }; /* up to here duplicates are looked for one by one */
+enum {
+    SMALL_OBJECT = 16,   /* up to here duplicates are looked for one by one, */
+    MIDDLE_OBJECT = 128, /* to here in a table of twice as many slots, above in a map */
+    SLOTS = 256
+};
 
 struct parser {
     const char *begin, *at, *end;
@@ -261,20 +265,56 @@ static struct json *read_array(struct parser *p, struct json *array)
     return array;
 }
 
+/* The names that an object has already. */
+struct names {
+    struct json **slots;
+    struct map *map;
+};
+
+static bool note_in_slots(struct names *seen, struct json *member)
+{
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < member->name.len; i++)
+        hash = (hash ^ (unsigned char)member->name.at[i]) * 16777619U;
+    struct json **slot = &seen->slots[(hash ^ hash >> 16) % SLOTS];
+    while (*slot) {
+        if (tars_str_equal((*slot)->name, member->name))
+            return false;
+        if (++slot == seen->slots + SLOTS)
+            slot = seen->slots;
+    }
+    *slot = member;
+    return true;
+}
+
+static bool note_in_map(struct names *seen, struct json *object, struct json *member)
+{
+    if (!seen->map) {
+        seen->map = map_new(NULL);
+        for (struct json *m = object->child; m; m = m->next)
+            map_put(seen->map, m->name, m);
+    }
+    if (map_get(seen->map, member->name))
+        return false;
+    map_put(seen->map, member->name, member);
+    return true;
+}
+
 /* False for a name that the object has already. */
-static bool note_name(struct json *object, struct map **seen, struct json *member)
+static bool note_name(struct parser *p, struct json *object, struct names *seen,
+                      struct json *member)
 {
     if (object->count < SMALL_OBJECT)
         return !json_get_n(object, member->name);
-    if (!*seen) {
-        *seen = map_new(NULL);
-        for (struct json *m = object->child; m; m = m->next)
-            map_put(*seen, m->name, m);
+    if (!seen->slots && object->count < MIDDLE_OBJECT) {
+        seen->slots = tars_arena_alloc(p->arena, SLOTS * sizeof *seen->slots);
+        if (seen->slots)
+            memset(seen->slots, 0, SLOTS * sizeof *seen->slots);
+        for (struct json *m = object->child; m && seen->slots; m = m->next)
+            note_in_slots(seen, m);
     }
-    if (map_get(*seen, member->name))
-        return false;
-    map_put(*seen, member->name, member);
-    return true;
+    return seen->slots && object->count < MIDDLE_OBJECT ? note_in_slots(seen, member)
+                                                        : note_in_map(seen, object, member);
 }
 
 static struct json *read_member(struct parser *p)
@@ -301,7 +341,7 @@ static struct json *read_member(struct parser *p)
 
 static struct json *read_object(struct parser *p, struct json *object)
 {
-    struct map *seen = NULL;
+    struct names seen = {0};
     struct json *result = NULL;
     bool done = false;
     p->at++;
@@ -314,7 +354,7 @@ static struct json *read_object(struct parser *p, struct json *object)
         struct json *member = read_member(p);
         if (!member)
             goto out;
-        if (!note_name(object, &seen, member)) {
+        if (!note_name(p, object, &seen, member)) {
             fail(p, "Duplicate field");
             goto out;
         }
@@ -324,8 +364,8 @@ static struct json *read_object(struct parser *p, struct json *object)
     }
     result = object;
 out:
-    if (seen)
-        map_free(seen);
+    if (seen.map)
+        map_free(seen.map);
     return result;
 }
 

@@ -46,7 +46,7 @@ bool row_read(struct row *row, const struct json *source);
 /* ---- in the tables (row_table.c): false when the data file refuses -------------------------- */
 
 /* Without the source. */
-bool row_find(struct db *db, const struct index *index, struct tars_str id, struct doc *doc);
+bool row_find(struct db *db, struct index *index, struct tars_str id, struct doc *doc);
 bool row_remove(struct db *db, const struct index *index, int64_t seq);
 bool row_insert(struct db *db, struct row *row, int64_t seq, int64_t version,
                 struct tars_str source);

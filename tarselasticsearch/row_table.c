@@ -26,10 +26,7 @@ bool doc_read(struct db *db, const struct index *index, struct tars_str id,
               struct tars_arena *arena, struct doc *doc)
 {
     *doc = (struct doc){.term = index->term};
-    sqlite3_stmt *s = prepare(db,
-                              "SELECT d.seq,d.version,s.source FROM d$ d JOIN s$ s ON "
-                              "s.seq=d.seq WHERE d.id=?",
-                              index);
+    sqlite3_stmt *s = prepare(db, "SELECT seq,version FROM d$ WHERE id=?", index);
     if (!s)
         return false;
     db_bind_str(s, 1, id);
@@ -39,7 +36,8 @@ bool doc_read(struct db *db, const struct index *index, struct tars_str id,
         doc->seq_no = sqlite3_column_int64(s, 0);
         doc->version = sqlite3_column_int64(s, 1);
         struct text source = {0};
-        if (source_unpack(db, index->id, db_column_str(s, 2), &source))
+        /* As long as the statement is not reset, both reads see the same state of the file. */
+        if (source_read(db, index->id, doc->seq_no, &source) == SOURCE_GOOD)
             doc->source = tars_arena_copy(arena, text_str(&source));
         text_free(&source);
     }
@@ -47,12 +45,29 @@ bool doc_read(struct db *db, const struct index *index, struct tars_str id,
     return rc == SQLITE_DONE || (rc == SQLITE_ROW && doc->source.at);
 }
 
-bool row_find(struct db *db, const struct index *index, struct tars_str id, struct doc *doc)
+/* The two statements of every write, without looking them up each time. */
+static bool keep_statements(struct db *db, struct index *index)
+{
+    if (index->kept.dropped == db->dropped)
+        return true;
+    bool ok;
+    do { /* the second may have dropped the first */
+        index->kept.dropped = db->dropped;
+        index->kept.find = prepare(db, "SELECT seq,version FROM d$ WHERE id=?", index);
+        index->kept.insert = db_prepare(db, tars_str(index->insert_sql));
+        ok = index->kept.find && index->kept.insert;
+    } while (ok && index->kept.dropped != db->dropped);
+    if (!ok)
+        index->kept.dropped = 0;
+    return ok;
+}
+
+bool row_find(struct db *db, struct index *index, struct tars_str id, struct doc *doc)
 {
     *doc = (struct doc){.term = index->term};
-    sqlite3_stmt *s = prepare(db, "SELECT seq,version FROM d$ WHERE id=?", index);
-    if (!s)
+    if (!keep_statements(db, index))
         return false;
+    sqlite3_stmt *s = index->kept.find;
     db_bind_str(s, 1, id);
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
@@ -99,17 +114,19 @@ static bool remove_nested(struct db *db, const struct index *index, int64_t seq,
 
 bool row_remove(struct db *db, const struct index *index, int64_t seq)
 {
-    static const char *const statements[] = {
-        "DELETE FROM d$ WHERE seq=?", "DELETE FROM s$ WHERE seq=?", "DELETE FROM m$ WHERE seq=?"};
+    static const char *const statements[] = {"DELETE FROM d$ WHERE seq=?",
+                                             "DELETE FROM m$ WHERE seq=?"};
     struct tables tables = {0};
     mapping_each(index->mapping, note_tables, &tables);
-    for (int i = 0; i < 2 + tables.many; i++) {
+    for (int i = 0; i < 1 + tables.many; i++) {
         sqlite3_stmt *s = prepare(db, statements[i], index);
         if (s)
             sqlite3_bind_int64(s, 1, seq);
         if (!db_run(s))
             return false;
     }
+    if (!source_remove(db, index, seq))
+        return false;
     return !tables.nested || remove_nested(db, index, seq, tables.many);
 }
 
@@ -172,9 +189,10 @@ static bool insert_nested(struct db *db, const struct row *row, struct nested_ro
 bool row_insert(struct db *db, struct row *row, int64_t seq, int64_t version,
                 struct tars_str source)
 {
-    sqlite3_stmt *s = db_prepare(db, tars_str(row->index->insert_sql));
-    if (!s)
+    if (!keep_statements(db, row->index))
         return false;
+    sqlite3_stmt *s = row->index->kept.insert;
+    sqlite3_clear_bindings(s);
     sqlite3_bind_int64(s, 1, seq);
     db_bind_str(s, 2, row->id);
     sqlite3_bind_int64(s, 3, version);
@@ -190,12 +208,5 @@ bool row_insert(struct db *db, struct row *row, int64_t seq, int64_t version,
     for (struct nested_row *one = row->nested; one; one = one->next)
         if (!insert_nested(db, row, one, seq, at++))
             return false;
-    if (!source_pack(db, row->index, source, &source))
-        return false;
-    s = prepare(db, "INSERT INTO s$(seq,source) VALUES(?,?)", row->index);
-    if (!s)
-        return false;
-    sqlite3_bind_int64(s, 1, seq);
-    sqlite3_bind_blob(s, 2, source.at, (int)source.len, SQLITE_STATIC);
-    return db_run(s);
+    return source_add(db, row->index, seq, source);
 }

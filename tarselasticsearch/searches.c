@@ -350,21 +350,32 @@ void rest_count(struct store_context *c, struct request *r)
         request_fail(r, &f);
 }
 
-/* Nothing to do: what is committed is found at once. */
-void rest_refresh(struct store_context *c, struct request *r)
+static void answer_shards(struct store_context *c, struct request *r)
 {
     struct failure f = {0};
     struct index_list list = {0};
-    catalog_read(c->catalog);
-    bool ok = resolve(c, r, &list, &f);
-    catalog_read_end(c->catalog);
     r->status = 200;
-    if (ok)
+    if (resolve(c, r, &list, &f))
         text_addf(&r->answer, "{\"_shards\":{\"total\":%zu,\"successful\":%zu,\"failed\":0}}",
                   list.len, list.len);
     else
         request_fail(r, &f);
     index_list_free(&list);
+}
+
+/* Nothing to do: what is committed is found at once. */
+void rest_refresh(struct store_context *c, struct request *r)
+{
+    catalog_read(c->catalog);
+    answer_shards(c, r);
+    catalog_read_end(c->catalog);
+}
+
+/* What the log holds is brought into the data file; it was safe before. */
+void rest_flush(struct store_context *c, struct request *r)
+{
+    answer_shards(c, r);
+    c->tidy = r->status == 200;
 }
 
 /* ---- scrolls

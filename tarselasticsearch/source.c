@@ -3,167 +3,383 @@
 
 #include "base/xmalloc.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <zlib.h>
+#include <zstd.h>
 
-enum { WINDOW = -12, LEVEL = 3, MEMORY = 5, HEAD = 5, SHORTEST = 64 };
+/* An unpacked block is documents one behind the other, each with its head before it. */
+struct head {
+    uint32_t behind; /* the block's first number */
+    uint32_t len;
+};
+
+enum {
+    LEVEL = 1,
+    SHORTEST = 64,
+    KEPT = 256 * 1024,
+    DENSEST = 65536 /* no byte stands for more */
+};
+
+struct block {
+    int64_t index, first, last;
+    int count; /* 0: there is none */
+    struct text bytes;
+};
 
 struct packer {
-    z_stream deflate, inflate;
+    ZSTD_CCtx *pack;
+    ZSTD_DCtx *unpack;
+    struct block open; /* what the writer has not put into the file yet */
+    struct block last; /* what was read last */
     struct text packed;
+    struct text dictionary; /* of `dictionary_of`; 0: of none */
+    int64_t dictionary_of;
 };
 
 void source_packer_free(struct packer *p)
 {
     if (!p)
         return;
-    deflateEnd(&p->deflate);
-    inflateEnd(&p->inflate);
+    ZSTD_freeCCtx(p->pack);
+    ZSTD_freeDCtx(p->unpack);
+    text_free(&p->open.bytes);
+    text_free(&p->last.bytes);
     text_free(&p->packed);
+    text_free(&p->dictionary);
     free(p);
 }
 
 static struct packer *packer_of(struct db *db)
 {
-    if (db->packer)
-        return db->packer;
-    struct packer *p = xcalloc(1, sizeof *p);
-    if (deflateInit2(&p->deflate, LEVEL, Z_DEFLATED, WINDOW, MEMORY, Z_DEFAULT_STRATEGY) == Z_OK &&
-        inflateInit2(&p->inflate, WINDOW) == Z_OK)
-        return db->packer = p;
-    source_packer_free(p);
-    return NULL;
+    if (!db->packer)
+        db->packer = xcalloc(1, sizeof *db->packer);
+    return db->packer;
+}
+
+static void forget_block(struct block *b)
+{
+    b->count = 0;
+    if (b->bytes.size > KEPT)
+        text_free(&b->bytes);
+    else
+        text_cut(&b->bytes, 0);
+}
+
+void source_forget(struct db *db)
+{
+    struct packer *p = db->packer;
+    if (!p)
+        return;
+    forget_block(&p->open);
+    forget_block(&p->last);
+    p->dictionary_of = 0;
+}
+
+/* '$' stands for the index's number. */
+static sqlite3_stmt *prepare(struct db *db, const char *pattern, int64_t index)
+{
+    char sql[200];
+    size_t len = 0;
+    for (; *pattern && len + 24 < sizeof sql; pattern++)
+        if (*pattern == '$')
+            len += (size_t)snprintf(sql + len, 24, "%lld", (long long)index);
+        else
+            sql[len++] = *pattern;
+    return db_prepare(db, tars_str_n(sql, len));
 }
 
 /* ---- the dictionary
  * ------------------------------------------------------------------------------------ */
 
-/* Valid until the statement is reset by the next call. */
-static bool read_dictionary(struct db *db, int64_t index, sqlite3_stmt **s, struct tars_str *to)
+static bool read_dictionary(struct db *db, struct packer *p, int64_t index)
 {
-    *to = (struct tars_str){0};
-    *s = db_prepare(db, tars_str("SELECT bytes FROM dictionaries WHERE id=?"));
-    if (!*s)
+    if (p->dictionary_of == index)
+        return true;
+    sqlite3_stmt *s = db_prepare(db, tars_str("SELECT bytes FROM dictionaries WHERE id=?"));
+    if (!s)
         return false;
-    sqlite3_bind_int64(*s, 1, index);
-    int rc = sqlite3_step(*s);
-    if (rc == SQLITE_ROW)
-        *to = db_column_str(*s, 0);
+    sqlite3_bind_int64(s, 1, index);
+    int rc = sqlite3_step(s);
+    text_cut(&p->dictionary, 0);
+    if (rc == SQLITE_ROW) {
+        struct tars_str bytes = db_column_str(s, 0);
+        text_add(&p->dictionary, bytes.at, bytes.len);
+    }
+    sqlite3_reset(s);
+    p->dictionary_of = rc == SQLITE_ROW ? index : 0; /* one may come */
     return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }
 
-static void keep_dictionary(struct index *index, struct tars_str bytes)
+/* The first document that is long enough becomes the dictionary of all that follow. */
+static bool make_dictionary(struct db *db, struct packer *p, int64_t index, struct tars_str source)
 {
-    index->dictionary = xmalloc(bytes.len);
-    memcpy(index->dictionary, bytes.at, bytes.len);
-    index->dictionary_len = bytes.len;
-}
-
-static bool load_dictionary(struct db *db, struct index *index, struct tars_str source)
-{
-    sqlite3_stmt *s;
-    struct tars_str bytes;
-    bool ok = read_dictionary(db, index->id, &s, &bytes), found = ok && bytes.len > 0;
-    if (found)
-        keep_dictionary(index, bytes);
-    if (s)
-        sqlite3_reset(s);
-    if (!ok || found || source.len < SHORTEST)
-        return ok;
-    bytes = tars_str_n(source.at, source.len < SOURCE_DICTIONARY ? source.len : SOURCE_DICTIONARY);
-    s = db_prepare(db, tars_str("INSERT INTO dictionaries(id,bytes) VALUES(?,?)"));
+    if (!read_dictionary(db, p, index))
+        return false;
+    if (p->dictionary_of || source.len < SHORTEST)
+        return true;
+    sqlite3_stmt *s = db_prepare(db, tars_str("INSERT INTO dictionaries(id,bytes) VALUES(?,?)"));
     if (!s)
         return false;
-    sqlite3_bind_int64(s, 1, index->id);
-    sqlite3_bind_blob(s, 2, bytes.at, (int)bytes.len, SQLITE_STATIC);
-    if (!db_run(s))
-        return false;
-    keep_dictionary(index, bytes);
-    return true;
+    sqlite3_bind_int64(s, 1, index);
+    sqlite3_bind_blob(s, 2, source.at,
+                      (int)(source.len < SOURCE_DICTIONARY ? source.len : SOURCE_DICTIONARY),
+                      SQLITE_STATIC);
+    return db_run(s) && read_dictionary(db, p, index);
 }
 
 /* ---- packing
  * ------------------------------------------------------------------------------------------- */
 
-static const Bytef *bytes_of(struct tars_str s)
+static bool ok(size_t result)
 {
-    return (const Bytef *)(s.at ? s.at : "");
+    return !ZSTD_isError(result);
 }
 
-static bool deflate_all(struct packer *p, const struct index *index, struct tars_str source)
+static ZSTD_CCtx *make_pack(struct packer *p)
 {
-    z_stream *z = &p->deflate;
-    size_t bound = deflateBound(z, source.len) + HEAD;
-    struct tars_str dictionary = tars_str_n(index->dictionary, index->dictionary_len);
-    if (p->packed.size < bound) {
-        text_free(&p->packed);
-        p->packed.at = xmalloc(bound);
-        p->packed.size = bound;
+    if (!p->pack && (p->pack = ZSTD_createCCtx()) != NULL) {
+        ZSTD_CCtx_setParameter(p->pack, ZSTD_c_compressionLevel, LEVEL);
+        ZSTD_CCtx_setParameter(p->pack, ZSTD_c_checksumFlag, 1);
     }
-    if (deflateReset(z) != Z_OK ||
-        deflateSetDictionary(z, bytes_of(dictionary), (uInt)dictionary.len) != Z_OK)
+    return p->pack;
+}
+
+static bool pack(struct packer *p, const struct block *b)
+{
+    size_t bound = ZSTD_compressBound(b->bytes.len);
+    text_cut(&p->packed, 0);
+    char *to = text_reserve(&p->packed, bound);
+    if (!make_pack(p) || (p->dictionary_of == b->index &&
+                          !ok(ZSTD_CCtx_refPrefix(p->pack, p->dictionary.at, p->dictionary.len))))
         return false;
-    z->next_in = (Bytef *)bytes_of(source);
-    z->avail_in = (uInt)source.len;
-    z->next_out = (Bytef *)p->packed.at + HEAD;
-    z->avail_out = (uInt)(bound - HEAD);
-    if (deflate(z, Z_FINISH) != Z_STREAM_END)
+    size_t len = ZSTD_compress2(p->pack, to, bound, b->bytes.at, b->bytes.len);
+    if (ok(len))
+        text_cut(&p->packed, len);
+    return ok(len);
+}
+
+static bool write_block(struct db *db, struct packer *p, const struct block *b)
+{
+    struct head head;
+    memcpy(&head, b->bytes.at, sizeof head);
+    struct tars_str first = tars_str_n(b->bytes.at + sizeof head, head.len);
+    if (!make_dictionary(db, p, b->index, first) || !pack(p, b))
         return false;
-    p->packed.len = bound - z->avail_out;
-    p->packed.at[0] = SOURCE_PACKED;
-    for (int i = 0; i < 4; i++)
-        p->packed.at[1 + i] = (char)(source.len >> (8 * i) & 0xff);
+    sqlite3_stmt *s = prepare(db, "INSERT INTO s$(seq,more,source) VALUES(?,?,?)", b->index);
+    if (!s)
+        return false;
+    sqlite3_bind_int64(s, 1, b->first);
+    sqlite3_bind_int64(s, 2, b->last - b->first);
+    sqlite3_bind_blob(s, 3, p->packed.at, (int)p->packed.len, SQLITE_STATIC);
+    return db_run(s);
+}
+
+/* Whether it fits; an empty block takes any. */
+static bool add_to(struct block *b, int64_t index, int64_t seq, struct tars_str source)
+{
+    if (b->count && (b->index != index || b->count >= SOURCE_COUNT ||
+                     b->bytes.len + source.len > SOURCE_BLOCK || seq - b->first > UINT32_MAX))
+        return false;
+    if (!b->count)
+        b->first = seq;
+    struct head head = {(uint32_t)(seq - b->first), (uint32_t)source.len};
+    text_add(&b->bytes, &head, sizeof head);
+    text_add(&b->bytes, source.at, source.len);
+    b->index = index;
+    b->last = seq;
+    b->count++;
     return true;
 }
 
-bool source_pack(struct db *db, struct index *index, struct tars_str source,
-                 struct tars_str *stored)
+bool source_flush(struct db *db)
 {
-    *stored = source;
-    if (!index->dictionary && !load_dictionary(db, index, source))
-        return false;
-    struct packer *p = packer_of(db);
-    if (!p || !index->dictionary || source.len < SHORTEST || source.len > UINT32_MAX / 2)
+    struct packer *p = db->packer;
+    if (!p || !p->open.count)
         return true;
-    if (deflate_all(p, index, source) && p->packed.len < source.len)
-        *stored = text_str(&p->packed);
+    bool done = write_block(db, p, &p->open);
+    forget_block(&p->open);
+    return done;
+}
+
+/* Puts the open block into the file when a document lies in it, or may. */
+static bool flush_for(struct db *db, int64_t index, int64_t seq)
+{
+    const struct packer *p = packer_of(db);
+    return p->open.index != index || seq < p->open.first || source_flush(db);
+}
+
+bool source_add(struct db *db, struct index *index, int64_t seq, struct tars_str source)
+{
+    struct packer *p = packer_of(db);
+    return source.len <= SOURCE_LIMIT &&
+           (add_to(&p->open, index->id, seq, source) ||
+            (source_flush(db) && add_to(&p->open, index->id, seq, source)));
+}
+
+/* ---- unpacking
+ * ----------------------------------------------------------------------------------------- */
+
+/* The head and the bytes of the document at `at`, which moves behind it; false at the end. */
+static bool next_in(const struct block *b, size_t *at, struct head *head, struct tars_str *source)
+{
+    if (b->bytes.len - *at < sizeof *head)
+        return false;
+    memcpy(head, b->bytes.at + *at, sizeof *head);
+    *at += sizeof *head;
+    if (b->bytes.len - *at < head->len)
+        return false;
+    *source = tars_str_n(b->bytes.at + *at, head->len);
+    *at += head->len;
     return true;
 }
 
-static bool inflate_all(struct packer *p, struct tars_str dictionary, struct tars_str stored,
-                        char *to, size_t len)
+static bool unpack(struct packer *p, struct tars_str packed, struct block *b)
 {
-    z_stream *z = &p->inflate;
-    if (inflateReset(z) != Z_OK ||
-        inflateSetDictionary(z, bytes_of(dictionary), (uInt)dictionary.len) != Z_OK)
+    unsigned long long len = packed.len ? ZSTD_getFrameContentSize(packed.at, packed.len) : 0;
+    if (len < sizeof(struct head) || len > (unsigned long long)SOURCE_LIMIT + SOURCE_BLOCK ||
+        len / DENSEST > packed.len)
+        return false; /* the two values that mean an error are larger */
+    if (!p->unpack && !(p->unpack = ZSTD_createDCtx()))
         return false;
-    z->next_in = (Bytef *)bytes_of(stored) + HEAD;
-    z->avail_in = (uInt)(stored.len - HEAD);
-    z->next_out = (Bytef *)to;
-    z->avail_out = (uInt)len;
-    return inflate(z, Z_FINISH) == Z_STREAM_END && z->avail_out == 0;
+    if (p->dictionary_of == b->index &&
+        !ok(ZSTD_DCtx_refPrefix(p->unpack, p->dictionary.at, p->dictionary.len)))
+        return false;
+    char *to = text_reserve(&b->bytes, len);
+    size_t got = ZSTD_decompressDCtx(p->unpack, to, len, packed.at, packed.len);
+    if (got == len)
+        text_cut(&b->bytes, len);
+    return got == len;
 }
 
-bool source_unpack(struct db *db, int64_t index, struct tars_str stored, struct text *to)
+/* Makes `last` the block that a document lies in. */
+static enum source_state find_block(struct db *db, struct packer *p, int64_t index, int64_t seq)
 {
-    sqlite3_stmt *s;
-    struct tars_str dictionary;
-    size_t len = 0;
-    if (stored.len == 0 || stored.at[0] != SOURCE_PACKED) {
-        text_add(to, stored.at, stored.len);
-        return true;
+    struct block *b = &p->last;
+    if (b->count && b->index == index && b->first <= seq && seq <= b->last)
+        return SOURCE_GOOD;
+    forget_block(b);
+    if (!read_dictionary(db, p, index))
+        return SOURCE_LOST;
+    sqlite3_stmt *s = prepare(
+        db, "SELECT seq,more,source FROM s$ WHERE seq<=? ORDER BY seq DESC LIMIT 1", index);
+    if (!s)
+        return SOURCE_LOST;
+    sqlite3_bind_int64(s, 1, seq);
+    enum source_state state = sqlite3_step(s) == SQLITE_ROW ? SOURCE_GOOD : SOURCE_LOST;
+    if (state == SOURCE_GOOD) {
+        b->index = index;
+        b->first = sqlite3_column_int64(s, 0);
+        b->last = b->first + sqlite3_column_int64(s, 1);
+        if (seq > b->last)
+            state = SOURCE_LOST;
+        else if (!unpack(p, db_column_str(s, 2), b))
+            state = SOURCE_DAMAGED;
     }
+    sqlite3_reset(s);
+    b->count = state == SOURCE_GOOD;
+    return state;
+}
+
+enum source_state source_read(struct db *db, int64_t index, int64_t seq, struct text *to)
+{
     struct packer *p = packer_of(db);
-    for (size_t i = 0; i < 4 && stored.len > HEAD; i++)
-        len |= (size_t)(unsigned char)stored.at[1 + i] << (8 * i);
-    /* Deflate packs no byte into less than a thousandth. */
-    if (!p || stored.len <= HEAD || len > stored.len * 1100)
+    struct tars_str source;
+    struct head head;
+    if (!flush_for(db, index, seq))
+        return SOURCE_LOST;
+    enum source_state state = find_block(db, p, index, seq);
+    for (size_t at = 0; state == SOURCE_GOOD && next_in(&p->last, &at, &head, &source);)
+        if (p->last.first + head.behind == seq) {
+            text_add(to, source.at, source.len);
+            if (p->last.bytes.len > KEPT)
+                forget_block(&p->last);
+            return SOURCE_GOOD;
+        }
+    return state == SOURCE_GOOD ? SOURCE_LOST : state;
+}
+
+/* ---- removing
+ * ------------------------------------------------------------------------------------------ */
+
+/* How many documents of a block there still are; -1: the data file refuses. */
+static int count_living(struct db *db, int64_t index, int64_t first, int64_t more)
+{
+    sqlite3_stmt *s = prepare(db, "SELECT count(*) FROM d$ WHERE seq BETWEEN ? AND ?", index);
+    if (!s)
+        return -1;
+    sqlite3_bind_int64(s, 1, first);
+    sqlite3_bind_int64(s, 2, first + more);
+    int count = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) : -1;
+    sqlite3_reset(s);
+    return count;
+}
+
+/* The block of what is left of another one. */
+static bool collect_living(struct db *db, struct packer *p, int64_t index, int64_t first,
+                           int64_t more, struct block *left)
+{
+    struct tars_str source;
+    struct head head;
+    size_t at = 0;
+    if (find_block(db, p, index, first) != SOURCE_GOOD)
         return false;
-    bool ok = read_dictionary(db, index, &s, &dictionary);
-    ok = ok && inflate_all(p, dictionary, stored, text_reserve(to, len), len);
+    sqlite3_stmt *s = prepare(db, "SELECT seq FROM d$ WHERE seq BETWEEN ? AND ? ORDER BY seq",
+                              index);
+    if (!s)
+        return false;
+    sqlite3_bind_int64(s, 1, first);
+    sqlite3_bind_int64(s, 2, first + more);
+    int rc;
+    bool found = true;
+    while (found && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        int64_t seq = sqlite3_column_int64(s, 0);
+        while ((found = next_in(&p->last, &at, &head, &source)) && first + head.behind != seq)
+            ;
+        found = found && add_to(left, index, seq, source);
+    }
+    sqlite3_reset(s);
+    return found && rc == SQLITE_DONE;
+}
+
+static bool drop_block(struct db *db, int64_t index, int64_t first)
+{
+    sqlite3_stmt *s = prepare(db, "DELETE FROM s$ WHERE seq=?", index);
     if (s)
-        sqlite3_reset(s);
-    if (ok)
-        text_cut(to, to->len + len);
-    return ok;
+        sqlite3_bind_int64(s, 1, first);
+    return db_run(s);
+}
+
+/* A block that cannot be read stays as it is: tarselasticsearch check names it. */
+static bool pack_anew(struct db *db, int64_t index, int64_t first, int64_t more)
+{
+    struct packer *p = packer_of(db);
+    struct block left = {0};
+    bool done = true;
+    if (collect_living(db, p, index, first, more, &left) && left.count)
+        done = drop_block(db, index, first) && write_block(db, p, &left);
+    forget_block(&p->last);
+    text_free(&left.bytes);
+    return done;
+}
+
+bool source_remove(struct db *db, const struct index *index, int64_t seq)
+{
+    if (!flush_for(db, index->id, seq))
+        return false;
+    sqlite3_stmt *s = prepare(db, "SELECT seq,more FROM s$ WHERE seq<=? ORDER BY seq DESC LIMIT 1",
+                              index->id);
+    if (!s)
+        return false;
+    sqlite3_bind_int64(s, 1, seq);
+    int rc = sqlite3_step(s);
+    int64_t first = sqlite3_column_int64(s, 0), more = sqlite3_column_int64(s, 1);
+    sqlite3_reset(s);
+    if (rc != SQLITE_ROW)
+        return rc == SQLITE_DONE;
+    int living = more ? count_living(db, index->id, first, more) : 0;
+    if (living < 0)
+        return false;
+    if (living == 0)
+        return drop_block(db, index->id, first);
+    return living * 4 > more + 1 || pack_anew(db, index->id, first, more);
 }

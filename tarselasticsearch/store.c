@@ -4,13 +4,14 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "scrolls.h"
+#include "source.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { BATCH_LIMIT = 256, STACK_BYTES = 512 * 1024 };
+enum { BATCH_LIMIT = 256, STACK_BYTES = 512 * 1024, IDLE_TURNS = 5 };
 
 struct queue {
     pthread_mutex_t mutex;
@@ -130,6 +131,7 @@ static void roll_back(struct store_context *c)
                        : "");
     c->store->stats.rollbacks++;
     db_exec(c->db, "ROLLBACK");
+    source_forget(c->db);
     db_forget(c->db);
     store_grow(c);
     if (!catalog_reload(c->catalog, c->db, &error))
@@ -138,14 +140,14 @@ static void roll_back(struct store_context *c)
 
 static void run_batch(struct store_context *c, struct store_job *list)
 {
-    c->may_grow = c->broken = false;
+    c->may_grow = c->broken = c->tidy = false;
     bool ok = db_exec(c->db, "BEGIN IMMEDIATE");
     for (struct store_job *job = list; job && ok; job = job->next) {
         tars_arena_reset(c->arena);
         job->run(c, job);
         ok = !c->broken;
     }
-    ok = ok && save_sequences(c) && db_exec(c->db, "COMMIT");
+    ok = ok && source_flush(c->db) && save_sequences(c) && db_exec(c->db, "COMMIT");
     if (!ok)
         roll_back(c);
     if (c->may_grow)
@@ -154,6 +156,8 @@ static void run_batch(struct store_context *c, struct store_job *list)
     if (ok && atomic_exchange(&c->store->stats.full, false))
         log_info("store", "the disk has room again: writes are taken");
     c->store->stats.commits += ok;
+    if (ok && c->tidy)
+        db_tidy(c->db);
     while (list) {
         struct store_job *job = list;
         list = job->next;
@@ -166,10 +170,14 @@ static void *run_writer(void *arg)
 {
     struct store *s = arg;
     bool closed = false;
+    int idle = 0; /* turns without a write, of a second */
     while (!closed) {
         struct store_job *list = queue_take(&s->writes, BATCH_LIMIT, &closed);
+        idle = list ? 0 : idle + 1;
         if (list)
             run_batch(&s->writer, list);
+        else if (idle == IDLE_TURNS)
+            db_tidy(s->writer.db);
         if (!closed)
             catalog_build_wanted(s->catalog, s->writer.db);
     }

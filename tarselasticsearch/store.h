@@ -29,6 +29,7 @@ struct store_context {
     struct tars_arena *arena;
     bool may_grow; /* the catalogue is locked: its changes are allowed */
     bool broken;   /* set by a job: the data file refused, the transaction must go */
+    bool tidy;     /* set by a job: the log is brought into the file before it is answered */
 };
 
 struct store_job {

@@ -43,13 +43,28 @@ void text_addf(struct text *t, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    size_t room = t->size - t->len; /* mostly enough */
+    int len = vsnprintf(room ? t->at + t->len : NULL, room, format, args);
     va_end(args);
-    char *to = text_reserve(t, (size_t)len);
-    va_start(args, format);
-    vsnprintf(to, (size_t)len + 1, format, args);
-    va_end(args);
+    if ((size_t)len >= room) {
+        char *to = text_reserve(t, (size_t)len);
+        va_start(args, format);
+        vsnprintf(to, (size_t)len + 1, format, args);
+        va_end(args);
+    }
     t->len += (size_t)len;
+}
+
+void text_add_int(struct text *t, int64_t v)
+{
+    char digits[20], *at = digits + sizeof digits;
+    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (v < 0)
+        text_add(t, "-", 1);
+    text_add(t, at, (size_t)(digits + sizeof digits - at));
 }
 
 void text_add_json(struct text *t, struct tars_str s)

@@ -17,6 +17,7 @@ char *text_reserve(struct text *t, size_t more);
 void text_add(struct text *t, const void *bytes, size_t len);
 void text_adds(struct text *t, const char *s);
 void text_addf(struct text *t, const char *format, ...) TARS_PRINTF(2, 3);
+void text_add_int(struct text *t, int64_t v);
 /* A JSON string with its quotes. */
 void text_add_json(struct text *t, struct tars_str s);
 /* A JSON number that reads back to the same double ("Infinity" and the like as strings). */
