@@ -2,6 +2,7 @@
 #include "catalog.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/xmalloc.h"
@@ -14,6 +15,7 @@
 
 struct catalog {
     pthread_rwlock_t lock;
+    uint64_t seed;
     struct index **indices; /* sorted by name */
     size_t count;
     struct template **templates; /* sorted by name */
@@ -31,6 +33,8 @@ static const char schema[] =
     " uuid TEXT NOT NULL, created_ms INTEGER NOT NULL, next_seq INTEGER NOT NULL, term INTEGER NOT "
     "NULL,"
     " settings TEXT NOT NULL, mapping TEXT NOT NULL, columns TEXT NOT NULL, aliases TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS seeds(seed INTEGER NOT NULL);"
+    "INSERT INTO seeds SELECT random() WHERE NOT EXISTS (SELECT 1 FROM seeds);"
     "CREATE TABLE IF NOT EXISTS dictionaries(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS templates(name TEXT PRIMARY KEY, body TEXT NOT NULL);";
 
@@ -447,16 +451,16 @@ static void add_column_sql(void *user, struct field *f)
     if (f->inside || f->nested)
         return;
     text_addf(&sql->names, ",f%d", f->column);
-    text_addf(&sql->places, ",?%d", f->column + 4);
+    text_addf(&sql->places, ",?%d", f->column + 5);
 }
 
-/* Column n is bound as parameter n + 4. */
+/* Column n is bound as parameter n + 5. */
 static void make_insert_sql(struct index *index)
 {
     struct insert_sql sql = {0};
-    text_addf(&sql.names, "INSERT INTO d%lld(seq,id,version", (long long)index->id);
+    text_addf(&sql.names, "INSERT INTO d%lld(seq,id,version,hash", (long long)index->id);
     mapping_each(index->mapping, add_column_sql, &sql);
-    text_addf(&sql.names, ") VALUES(?1,?2,?3%s)", sql.places.at ? sql.places.at : "");
+    text_addf(&sql.names, ") VALUES(?1,?2,?3,?4%s)", sql.places.at ? sql.places.at : "");
     text_free(&sql.places);
     free(index->insert_sql);
     index->insert_sql = sql.names.at;
@@ -482,6 +486,7 @@ static struct index *load_index(struct catalog *c, sqlite3_stmt *s)
     index->next_seq = sqlite3_column_int64(s, 4);
     index->term = sqlite3_column_int64(s, 5);
     index->mapping = mapping_new();
+    index->seed = c->seed;
     struct json *parts[4];
     bool ok = true;
     for (int i = 0; i < 4; i++)
@@ -679,10 +684,18 @@ struct catalog *catalog_open(struct db *db, struct tars_error *error)
     pthread_rwlock_init(&c->lock, NULL);
     if (!db_exec(db, schema))
         tars_fail(error, 1, "making the catalogue: %s", db_problem(db));
-    else if (check_version(db, error) && catalog_reload(c, db, error))
-        return c;
+    else if (check_version(db, error)) {
+        c->seed = (uint64_t)number_of(db, "SELECT seed FROM seeds");
+        if (catalog_reload(c, db, error))
+            return c;
+    }
     catalog_free(c);
     return NULL;
+}
+
+int64_t index_hash(const struct index *index, struct tars_str id)
+{
+    return (int64_t)(hash_bytes(id.at, id.len, index->seed) & 0x7fffffff);
 }
 
 /* ---- indices
@@ -825,8 +838,10 @@ static bool make_tables(struct db *db, struct index *index)
     long long id = (long long)index->id;
     text_addf(
         &sql,
-        "CREATE TABLE d%lld(seq INTEGER PRIMARY KEY, id TEXT NOT NULL, version INTEGER NOT NULL);"
-        "CREATE UNIQUE INDEX i%lld ON d%lld(id);"
+        "CREATE TABLE d%lld(seq INTEGER PRIMARY KEY, id TEXT NOT NULL, version INTEGER NOT NULL, "
+        "hash "
+        "INTEGER NOT NULL);"
+        "CREATE INDEX i%lld ON d%lld(hash);"
         "CREATE TABLE s%lld(seq INTEGER PRIMARY KEY, more INTEGER NOT NULL, source BLOB NOT NULL)",
         id, id, id, id);
     bool ok = db_exec(db, sql.at);
@@ -866,6 +881,7 @@ struct index *catalog_create(struct catalog *c, struct db *db, struct tars_str n
     index->created_ms = clock_wall_ms();
     index->term = 1;
     index->mapping = mapping_new();
+    index->seed = c->seed;
     const struct template *t = template_for(c, name);
     bool ok = apply_body(c, index, t ? json_get(t->body, "template") : NULL, failure) &&
               apply_body(c, index, body, failure) && settings_check(&index->settings, failure);

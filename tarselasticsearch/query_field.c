@@ -139,15 +139,21 @@ static bool id_in(struct compiler *c, const struct json *values)
 {
     if (c->scope)
         return compile_nothing(c);
-    text_adds(&c->q->sql, "d.id IN (");
+    text_adds(&c->q->sql, "(d.hash IN (");
     for (const struct json *v = values->child; v; v = v->next) {
         if (v->type != JSON_STRING && v->type != JSON_NUMBER)
             return compile_refuse(c, "[ids] values must be texts");
+        struct value hash = {.kind = VALUE_INT, .i = index_hash(c->index, v->text)};
+        text_adds(&c->q->sql, v == values->child ? "?" : ",?");
+        query_add_value(c->q, &hash);
+    }
+    text_adds(&c->q->sql, ") AND d.id IN (");
+    for (const struct json *v = values->child; v; v = v->next) {
         struct value text = {.kind = VALUE_TEXT, .s = v->text};
         text_adds(&c->q->sql, v == values->child ? "?" : ",?");
         query_add_value(c->q, &text);
     }
-    text_adds(&c->q->sql, ")");
+    text_adds(&c->q->sql, "))");
     return true;
 }
 

@@ -22,14 +22,17 @@ static sqlite3_stmt *prepare(struct db *db, const char *pattern, const struct in
     return db_prepare(db, tars_str_n(sql, len));
 }
 
+static const char find_by_id[] = "SELECT seq,version FROM d$ WHERE hash=? AND id=?";
+
 bool doc_read(struct db *db, const struct index *index, struct tars_str id,
               struct tars_arena *arena, struct doc *doc)
 {
     *doc = (struct doc){.term = index->term};
-    sqlite3_stmt *s = prepare(db, "SELECT seq,version FROM d$ WHERE id=?", index);
+    sqlite3_stmt *s = prepare(db, find_by_id, index);
     if (!s)
         return false;
-    db_bind_str(s, 1, id);
+    sqlite3_bind_int64(s, 1, index_hash(index, id));
+    db_bind_str(s, 2, id);
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         doc->found = true;
@@ -53,7 +56,7 @@ static bool keep_statements(struct db *db, struct index *index)
     bool ok;
     do { /* the second may have dropped the first */
         index->kept.dropped = db->dropped;
-        index->kept.find = prepare(db, "SELECT seq,version FROM d$ WHERE id=?", index);
+        index->kept.find = prepare(db, find_by_id, index);
         index->kept.insert = db_prepare(db, tars_str(index->insert_sql));
         ok = index->kept.find && index->kept.insert;
     } while (ok && index->kept.dropped != db->dropped);
@@ -68,7 +71,8 @@ bool row_find(struct db *db, struct index *index, struct tars_str id, struct doc
     if (!keep_statements(db, index))
         return false;
     sqlite3_stmt *s = index->kept.find;
-    db_bind_str(s, 1, id);
+    sqlite3_bind_int64(s, 1, index_hash(index, id));
+    db_bind_str(s, 2, id);
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         doc->found = true;
@@ -196,9 +200,10 @@ bool row_insert(struct db *db, struct row *row, int64_t seq, int64_t version,
     sqlite3_bind_int64(s, 1, seq);
     db_bind_str(s, 2, row->id);
     sqlite3_bind_int64(s, 3, version);
+    sqlite3_bind_int64(s, 4, index_hash(row->index, row->id));
     for (int i = 0; i < row->size && i < row->mapping->columns; i++)
         if (row->cells[i].first.kind && !row->cells[i].more)
-            value_bind(s, i + 4, &row->cells[i].first);
+            value_bind(s, i + 5, &row->cells[i].first);
     if (!db_run(s))
         return false;
     for (int i = 0; i < row->size && i < row->mapping->columns; i++)

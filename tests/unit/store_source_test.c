@@ -38,7 +38,7 @@ static char *document(int i)
 static void add(int i)
 {
     char *source = document(i);
-    char *sql = xasprintf("INSERT INTO d%lld(seq,id,version) VALUES(%d,'%d',1)",
+    char *sql = xasprintf("INSERT INTO d%lld(seq,id,version,hash) VALUES(%d,'%d',1,0)",
                           (long long)kept_in->id, i, i);
     ck_assert(db_exec(db, sql));
     ck_assert(source_add(db, kept_in, i, tars_str(source)));
@@ -157,7 +157,7 @@ START_TEST(a_block_of_which_little_is_needed_is_packed_anew)
         for (int k = 0; k < 400; k++)
             big[k] = (char)('a' + rand() % 26);
         big[0] = '"', big[399] = '"', big[400] = '\0';
-        char *sql = xasprintf("INSERT INTO d%lld(seq,id,version) VALUES(%d,'%d',1)",
+        char *sql = xasprintf("INSERT INTO d%lld(seq,id,version,hash) VALUES(%d,'%d',1,0)",
                               (long long)kept_in->id, i, i);
         ck_assert(db_exec(db, sql));
         ck_assert(source_add(db, kept_in, i, tars_str(big)));
