@@ -281,7 +281,7 @@ static bool print_term(struct aggs *all, const struct agg *a, struct bucket *b, 
 static bool add_unseen(struct aggs *all, const struct agg *a, struct terms_state *t)
 {
     const struct terms_options *o = a->options;
-    char sql[120];
+    char sql[160], column[FIELD_SQL];
     for (size_t i = 0; i < all->indices->len; i++) {
         const struct index *index = all->indices->at[i];
         const struct field *f = mapping_search(index->mapping, a->slot->field);
@@ -292,8 +292,8 @@ static bool add_unseen(struct aggs *all, const struct agg *a, struct terms_state
                                       "SELECT DISTINCT value FROM m%lld WHERE field=%d",
                                       (long long)index->id, f->column)
                            : snprintf(sql, sizeof sql,
-                                      "SELECT DISTINCT f%d FROM d%lld WHERE f%d IS NOT NULL",
-                                      f->column, (long long)index->id, f->column);
+                                      "SELECT DISTINCT %s FROM d%lld WHERE f%d IS NOT NULL",
+                                      field_sql(f, "", column), (long long)index->id, f->column);
             sqlite3_stmt *s = db_prepare(all->db, tars_str_n(sql, (size_t)len));
             bool ok = s != NULL;
             while (ok && sqlite3_step(s) == SQLITE_ROW) {

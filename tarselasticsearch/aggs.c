@@ -350,6 +350,7 @@ static bool find_slot(struct aggs *all, struct agg_slot *slot)
 bool agg_select_slots(struct aggs *all, struct query *q, struct tars_str scope,
                       const struct field *nested)
 {
+    char column[FIELD_SQL];
     for (size_t i = 0; i < all->slot_count; i++) {
         struct agg_slot *slot = all->slots[i];
         if (!tars_str_equal(slot->scope, scope))
@@ -363,7 +364,7 @@ bool agg_select_slots(struct aggs *all, struct query *q, struct tars_str scope,
         } else if (!find_slot(all, slot)) {
             return false;
         } else if (slot->at && mapping_nested(all->index->mapping, slot->at->path) == nested) {
-            text_addf(&q->sql, "d.f%d", slot->at->column);
+            text_adds(&q->sql, field_sql(slot->at, "d.", column));
         } else {
             slot->at = NULL;
             text_adds(&q->sql, "NULL");

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/xmalloc.h"
 #include "source.h"
+#include "vocabulary.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 struct catalog {
     pthread_rwlock_t lock;
     uint64_t seed;
+    struct vocabulary *vocabulary;
     struct index **indices; /* sorted by name */
     size_t count;
     struct template **templates; /* sorted by name */
@@ -35,6 +37,7 @@ static const char schema[] =
     " settings TEXT NOT NULL, mapping TEXT NOT NULL, columns TEXT NOT NULL, aliases TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS seeds(seed INTEGER NOT NULL);"
     "INSERT INTO seeds SELECT random() WHERE NOT EXISTS (SELECT 1 FROM seeds);"
+    "CREATE TABLE IF NOT EXISTS words(number INTEGER PRIMARY KEY, word TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS dictionaries(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS templates(name TEXT PRIMARY KEY, body TEXT NOT NULL);";
 
@@ -49,6 +52,7 @@ static void index_free(struct index *index)
     free(index->aliases);
     mapping_free(index->mapping);
     free(index->insert_sql);
+    free(index->word_counts);
     free(index->name);
     free(index);
 }
@@ -78,6 +82,7 @@ void catalog_free(struct catalog *c)
     if (!c)
         return;
     clear(c);
+    vocabulary_free(c->vocabulary);
     pthread_rwlock_destroy(&c->lock);
     free(c);
 }
@@ -487,6 +492,7 @@ static struct index *load_index(struct catalog *c, sqlite3_stmt *s)
     index->term = sqlite3_column_int64(s, 5);
     index->mapping = mapping_new();
     index->seed = c->seed;
+    index->vocabulary = c->vocabulary;
     struct json *parts[4];
     bool ok = true;
     for (int i = 0; i < 4; i++)
@@ -627,6 +633,7 @@ static void find_indices(struct db *db, struct index *index)
 bool catalog_reload(struct catalog *c, struct db *db, struct tars_error *error)
 {
     clear(c);
+    vocabulary_forget(c->vocabulary);
     sqlite3_stmt *s = db_prepare(db,
                                  tars_str("SELECT id,name,uuid,created_ms,next_seq,term,settings,"
                                           "mapping,columns,aliases FROM indices"));
@@ -686,11 +693,22 @@ struct catalog *catalog_open(struct db *db, struct tars_error *error)
         tars_fail(error, 1, "making the catalogue: %s", db_problem(db));
     else if (check_version(db, error)) {
         c->seed = (uint64_t)number_of(db, "SELECT seed FROM seeds");
-        if (catalog_reload(c, db, error))
+        c->vocabulary = vocabulary_open(db, error);
+        if (c->vocabulary && catalog_reload(c, db, error))
             return c;
     }
     catalog_free(c);
     return NULL;
+}
+
+bool catalog_attach(struct catalog *c, struct db *db)
+{
+    return vocabulary_attach(c->vocabulary, db);
+}
+
+void catalog_kept(struct catalog *c)
+{
+    vocabulary_keep(c->vocabulary);
 }
 
 int64_t index_hash(const struct index *index, struct tars_str id)
@@ -882,6 +900,7 @@ struct index *catalog_create(struct catalog *c, struct db *db, struct tars_str n
     index->term = 1;
     index->mapping = mapping_new();
     index->seed = c->seed;
+    index->vocabulary = c->vocabulary;
     const struct template *t = template_for(c, name);
     bool ok = apply_body(c, index, t ? json_get(t->body, "template") : NULL, failure) &&
               apply_body(c, index, body, failure) && settings_check(&index->settings, failure);

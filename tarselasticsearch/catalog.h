@@ -18,11 +18,17 @@ struct alias {
     int is_write; /* 1, 0, or -1: not said */
 };
 
+/* Of a column since the file was opened: words that were written, those of them that were new. */
+struct word_count {
+    uint32_t all, fresh;
+};
+
 struct index {
     int64_t id; /* names its tables: d<id>, s<id>, m<id> */
     char *name;
     char uuid[24];
-    uint64_t seed; /* the file's, that nobody else knows: of index_hash */
+    struct vocabulary *vocabulary; /* the file's */
+    uint64_t seed;                 /* the file's, that nobody else knows: of index_hash */
     int64_t created_ms;
     int64_t next_seq, term;
     bool seq_changed;
@@ -31,7 +37,9 @@ struct index {
     struct mapping *mapping;
     struct alias *aliases;
     size_t alias_count;
-    char *insert_sql; /* of the documents' table; rebuilt when columns are added */
+    char *insert_sql;               /* of the documents' table; rebuilt when columns are added */
+    struct word_count *word_counts; /* by column; the writer's */
+    int word_counts_size;
     struct {
         uint64_t dropped; /* db->dropped when they were prepared; 0: they are not */
         sqlite3_stmt *find, *insert;
@@ -51,6 +59,10 @@ struct catalog;
 /* Reads the data file's tables, making them when the file is new. */
 struct catalog *catalog_open(struct db *db, struct tars_error *error);
 void catalog_free(struct catalog *c);
+/* Before another connection is used for searches. */
+bool catalog_attach(struct catalog *c, struct db *db);
+/* After the writer has committed. */
+void catalog_kept(struct catalog *c);
 /* Reads everything again, after a transaction was rolled back. */
 bool catalog_reload(struct catalog *c, struct db *db, struct tars_error *error);
 

@@ -108,6 +108,7 @@ static bool put(struct job *job, const struct json *json, struct tars_str source
                 const struct doc *old)
 {
     struct row row = {.index = job->index,
+                      .db = job->db,
                       .mapping = job->index->mapping,
                       .arena = job->arena,
                       .id = job->id,
@@ -118,7 +119,7 @@ static bool put(struct job *job, const struct json *json, struct tars_str source
     if (!ok) {
         if (row.grew)
             mapping_free(row.mapping);
-        return false;
+        return row.broken && broken(job);
     }
     if (row.grew && !catalog_set_mapping(job->catalog, job->db, job->index, row.mapping))
         return broken(job);

@@ -302,14 +302,14 @@ static void begin_field(const char *name, bool *any, struct text *to)
 static bool add_docvalues(struct db *db, const struct page_index *index, const struct shown *s,
                           int64_t seq, bool *any, struct text *to)
 {
-    char sql[200];
+    char sql[240], column[FIELD_SQL];
     int len = snprintf(sql, sizeof sql,
-                       s->field.many ? "SELECT f%d,1 FROM d%lld WHERE seq=?1 AND f%d IS NOT NULL "
+                       s->field.many ? "SELECT %s,1 FROM d%lld WHERE seq=?1 AND f%d IS NOT NULL "
                                        "UNION ALL SELECT value,n FROM m%lld WHERE field=%d AND "
                                        "seq=?1 ORDER BY 1"
-                                     : "SELECT f%d,1 FROM d%lld WHERE seq=?1 AND f%d IS NOT NULL",
-                       s->field.column, (long long)index->id, s->field.column, (long long)index->id,
-                       s->field.column);
+                                     : "SELECT %s,1 FROM d%lld WHERE seq=?1 AND f%d IS NOT NULL",
+                       field_sql(&s->field, "", column), (long long)index->id, s->field.column,
+                       (long long)index->id, s->field.column);
     sqlite3_stmt *statement = db_prepare(db, tars_str_n(sql, (size_t)len));
     bool first = true;
     int rc;

@@ -29,14 +29,22 @@ const char *field_type_name(enum field_type type);
 
 enum dynamic { DYNAMIC_INHERIT, DYNAMIC_TRUE, DYNAMIC_FALSE, DYNAMIC_STRICT };
 
+/* Whether a keyword's column holds numbers of words (vocabulary.h) in their place. */
+enum coding {
+    CODING_NONE,
+    CODING_PURE, /* of all words that have one */
+    CODING_MIXED /* of some: most of its words are new, and are not worth a number */
+};
+
 struct field {
     char *name, *path;
     enum field_type type;
     enum dynamic dynamic;
     bool enabled, index, doc_values;
-    bool nested;             /* an object whose members are rows of their own */
-    bool inside;             /* lies below a nested one */
-    bool many;               /* some document has several values: those lie in the side table */
+    bool nested; /* an object whose members are rows of their own */
+    bool inside; /* lies below a nested one */
+    bool many;   /* some document has several values: those lie in the side table */
+    enum coding coding;
     bool indexed;            /* the column has an index, or is known to need none */
     int column;              /* -1: none */
     int64_t ignore_above;    /* characters, -1: no limit */
@@ -69,9 +77,15 @@ struct mapping *mapping_copy(const struct mapping *m);
 bool mapping_merge(struct mapping *m, const struct json *json, struct failure *failure);
 void mapping_print(const struct mapping *m, struct text *to);
 
-/* Columns and marks of many values by path, for the catalogue; restore puts them back. */
+/* Columns and their marks (many values, numbers of words) by path, for the catalogue; restore puts
+ * them back. */
 void mapping_print_columns(const struct mapping *m, struct text *to);
 void mapping_restore_columns(struct mapping *m, const struct json *json);
+
+/* The SQL expression of a field's value in a row of the documents' table, which `table` ("d.", or
+ * "") stands for. */
+enum { FIELD_SQL = 40 };
+const char *field_sql(const struct field *f, const char *table, char to[FIELD_SQL]);
 
 /* By the dotted path; NULL when there is none. */
 struct field *mapping_find(const struct mapping *m, struct tars_str path);

@@ -381,10 +381,11 @@ void query_note_scan(const struct query *q, struct index *index, sqlite3_stmt *s
 
 void query_add_key(struct query *q, const struct index *index, const struct field *f, bool largest)
 {
+    char column[FIELD_SQL];
     if (f->many)
-        text_addf(&q->sql,
-                  "ifnull(d.f%d,(SELECT %s(value) FROM m%lld WHERE field=%d AND seq=d.seq))",
-                  f->column, largest ? "max" : "min", (long long)index->id, f->column);
+        text_addf(&q->sql, "ifnull(%s,(SELECT %s(value) FROM m%lld WHERE field=%d AND seq=d.seq))",
+                  field_sql(f, "d.", column), largest ? "max" : "min", (long long)index->id,
+                  f->column);
     else
-        text_addf(&q->sql, "d.f%d", f->column);
+        text_adds(&q->sql, field_sql(f, "d.", column));
 }

@@ -6,6 +6,7 @@
 #include "highlight.h"
 #include "regex.h"
 #include "unicode.h"
+#include "vocabulary.h"
 #include "wildcard.h"
 #include "words.h"
 
@@ -49,18 +50,59 @@ static void add_condition(struct query *q, const char *column, const struct cond
     }
 }
 
+/* An equality with words, or a list of them, becomes one with the numbers that stand for them. */
+static bool to_numbers(struct compiler *c, const struct field *f, const struct condition *cond,
+                       struct condition *coded)
+{
+    struct value *v = tars_arena_alloc(c->q->arena, (cond->count * 2 + 1) * sizeof *v);
+    if (!v)
+        return compile_refuse(c, "the list is too long");
+    *coded = (struct condition){.values = v, .list = true};
+    for (size_t i = 0; i < cond->count; i++) {
+        int64_t number = cond->values[i].kind == VALUE_TEXT
+                             ? vocabulary_find(c->index->vocabulary, cond->values[i].s)
+                             : 0;
+        if (number)
+            v[coded->count++] = (struct value){.kind = VALUE_INT, .i = number};
+        if (!number || f->coding == CODING_MIXED)
+            v[coded->count++] = cond->values[i];
+    }
+    return true;
+}
+
+static bool is_exact(const struct condition *cond)
+{
+    return cond->list || (cond->operations[0] && strcmp(cond->operations[0], "=") == 0);
+}
+
+/* On the document's own row. */
+static bool add_row_condition(struct compiler *c, const struct field *f,
+                              const struct condition *cond)
+{
+    struct condition coded;
+    char column[FIELD_SQL];
+    if (!f->coding || !is_exact(cond)) {
+        add_condition(c->q, field_sql(f, "d.", column), cond);
+        return true;
+    }
+    if (!to_numbers(c, f, cond, &coded))
+        return false;
+    snprintf(column, sizeof column, "d.f%d", f->column);
+    add_condition(c->q, column, &coded);
+    return true;
+}
+
 bool compile_condition(struct compiler *c, const struct field *f, const struct condition *cond)
 {
     struct query *q = c->q;
-    char column[24];
     if (q->highlight && !c->scope && !highlight_mark(q->highlight, f, cond))
         return compile_refuse(c, "the request is too large to be highlighted");
-    snprintf(column, sizeof column, "d.f%d", f->column);
-    bool exact = cond->list || (cond->operations[0] && strcmp(cond->operations[0], "=") == 0);
+    bool exact = is_exact(cond);
     if (!c->scope && !f->indexed && f->index && !cond->function && (exact || !q->wanted))
         q->wanted = f->column + 1;
     text_adds(&q->sql, "(");
-    add_condition(q, column, cond);
+    if (!add_row_condition(c, f, cond))
+        return false;
     if (f->many) {
         text_addf(&q->sql, " OR d.seq IN (SELECT seq FROM m%lld WHERE field=%d AND ",
                   (long long)c->index->id, f->column);

@@ -3,6 +3,7 @@
 
 #include "base/xmalloc.h"
 #include "date.h"
+#include "vocabulary.h"
 #include "words.h"
 
 static bool walk_object(struct row *row, struct field *at, const struct json *object,
@@ -40,6 +41,52 @@ static bool begin_growth(struct row *row)
     return row->may_grow;
 }
 
+static struct field *growing(struct row *row, const struct field *f)
+{
+    return mapping_find(row->mapping, tars_str(f->path));
+}
+
+/* Counts a word. Whether numbers still pay for its column: not when most of its words are new ones,
+ * as ids are. */
+static bool is_worth_numbers(struct index *index, int column, bool fresh)
+{
+    enum { SOME = 256, MANY = 4096 };
+    if (column >= index->word_counts_size) {
+        int size = column + 16;
+        index->word_counts = xrealloc(index->word_counts,
+                                      (size_t)size * sizeof *index->word_counts);
+        memset(index->word_counts + index->word_counts_size, 0,
+               (size_t)(size - index->word_counts_size) * sizeof *index->word_counts);
+        index->word_counts_size = size;
+    }
+    struct word_count *count = &index->word_counts[column];
+    count->all++;
+    count->fresh += fresh;
+    return count->fresh < SOME || (count->fresh < MANY && count->fresh <= count->all / 2);
+}
+
+/* Finds the number that stands for a keyword. */
+static bool number_word(struct row *row, struct field *f, struct cell *cell)
+{
+    struct vocabulary *words = row->index->vocabulary;
+    bool fresh;
+    if (f->coding == CODING_MIXED) {
+        cell->number = vocabulary_find(words, cell->first.s);
+        return true;
+    }
+    if (!vocabulary_add(words, row->db, cell->first.s, &cell->number, &fresh)) {
+        row->broken = true;
+        return false;
+    }
+    bool worth = is_worth_numbers(row->index, f->column, fresh);
+    if (cell->number == 0 || (f->coding == CODING_PURE && worth))
+        return true;
+    if (!begin_growth(row))
+        return false;
+    growing(row, f)->coding = worth ? CODING_PURE : CODING_MIXED;
+    return true;
+}
+
 static bool put_value(struct row *row, struct field *f, const struct value *v)
 {
     struct cell *cell = cell_of(row, f->column);
@@ -47,7 +94,7 @@ static bool put_value(struct row *row, struct field *f, const struct value *v)
         return out_of_memory(row);
     if (cell->first.kind == VALUE_NONE) {
         cell->first = *v;
-        return true;
+        return f->type != FIELD_KEYWORD || f->inside || number_word(row, f, cell);
     }
     struct extra *extra = tars_arena_alloc(row->arena, sizeof *extra);
     if (!extra)
@@ -58,7 +105,7 @@ static bool put_value(struct row *row, struct field *f, const struct value *v)
         return true;
     if (!begin_growth(row))
         return false;
-    mapping_find(row->mapping, tars_str(f->path))->many = true;
+    growing(row, f)->many = true;
     return true;
 }
 

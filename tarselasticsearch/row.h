@@ -9,7 +9,8 @@
 
 struct cell {
     struct value first;
-    size_t room; /* of a text's words */
+    int64_t number; /* that stands for it (vocabulary.h), or 0 */
+    size_t room;    /* of a text's words */
     struct extra {
         struct value value;
         struct extra *next;
@@ -28,6 +29,7 @@ enum { NESTED_LIMIT = 10000 };
 
 struct row {
     struct index *index;
+    struct db *db;
     struct mapping *mapping; /* the index's, or the copy that grows */
     struct tars_arena *arena;
     struct tars_str id;
@@ -36,6 +38,7 @@ struct row {
     struct nested_row *inside, *nested, **nested_end; /* the one being read, all of them */
     int nested_count;
     bool may_grow, must_grow, grew;
+    bool broken; /* the data file refused */
     struct failure *failure;
 };
 

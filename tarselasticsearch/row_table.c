@@ -202,7 +202,9 @@ bool row_insert(struct db *db, struct row *row, int64_t seq, int64_t version,
     sqlite3_bind_int64(s, 3, version);
     sqlite3_bind_int64(s, 4, index_hash(row->index, row->id));
     for (int i = 0; i < row->size && i < row->mapping->columns; i++)
-        if (row->cells[i].first.kind && !row->cells[i].more)
+        if (row->cells[i].number && !row->cells[i].more)
+            sqlite3_bind_int64(s, i + 5, row->cells[i].number);
+        else if (row->cells[i].first.kind && !row->cells[i].more)
             value_bind(s, i + 5, &row->cells[i].first);
     if (!db_run(s))
         return false;

@@ -256,6 +256,7 @@ static bool add_key(struct request *r, struct query *q, const struct index *inde
 /* The value that makes hits equal. */
 static bool add_collapse(struct request *r, struct query *q, const struct index *index)
 {
+    char column[FIELD_SQL];
     const struct field *f = mapping_search(index->mapping, r->collapse->text);
     char reason[400];
     snprintf(reason, sizeof reason, "no mapping found for `%.*s` in order to collapse on",
@@ -274,7 +275,7 @@ static bool add_collapse(struct request *r, struct query *q, const struct index 
              f->path);
     if (f->many)
         return refuse_shard(r, index, "illegal_argument_exception", reason);
-    text_addf(&q->sql, ",d.f%d AS same", f->column);
+    text_addf(&q->sql, ",%s AS same", field_sql(f, "d.", column));
     return true;
 }
 

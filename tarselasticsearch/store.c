@@ -156,6 +156,8 @@ static void run_batch(struct store_context *c, struct store_job *list)
     if (ok && atomic_exchange(&c->store->stats.full, false))
         log_info("store", "the disk has room again: writes are taken");
     c->store->stats.commits += ok;
+    if (ok)
+        catalog_kept(c->catalog);
     if (ok && c->tidy)
         db_tidy(c->db);
     while (list) {
@@ -248,7 +250,9 @@ struct store *store_open(const struct store_options *options, struct tars_error 
               (s->catalog = catalog_open(s->writer.db, error)) != NULL;
     s->writer.catalog = s->catalog;
     for (int i = 0; i < options->readers && ok; i++) {
-        ok = context_open(s, &s->readers[i], false, error);
+        ok = context_open(s, &s->readers[i], false, error) &&
+             (catalog_attach(s->catalog, s->readers[i].db) ||
+              tars_fail(error, 1, "preparing %s: %s", s->path, db_problem(s->readers[i].db)));
         s->readers[i].catalog = s->catalog;
     }
     if (ok && start_threads(s, error))

@@ -95,6 +95,16 @@ ok "the copy of the killed store has all that was acknowledged" [ "$(count line)
 store_kill
 store_data=$original
 
+# ---- keywords, whose words have numbers in the data file
+store_start || exit 1
+ok "keyword fields say what the documents say" status 0 python3 tests/store/keywords.py write "$store_port"
+store_kill
+store_port=
+store_start || exit 1
+ok "and after another start" status 0 python3 tests/store/keywords.py read "$store_port"
+ok "and are whole" status 0 "$store" check --data "$store_data"
+store_kill
+
 # ---- what is no store
 ok "a folder without a store is named" status 1 "$store" check --data "$dir"
 ok "with its file" said "$dir/store.db"
