@@ -204,6 +204,28 @@ static void check_documents(struct check *c, struct place *p)
              beyond_sequence);
 }
 
+static void lost_word(struct check *c, struct place *p, sqlite3_stmt *s)
+{
+    damage(c, p, "a keyword has lost its word", sqlite3_column_int64(s, 0));
+}
+
+/* Columns that hold numbers of words: {"path":[column,marks]}. */
+static void check_words(struct check *c, struct place *p, const struct json *columns)
+{
+    for (const struct json *m = columns->child; m; m = m->next) {
+        char sql[160];
+        int64_t column, marks;
+        if (m->count != 2 || !json_as_int(m->child, &column) || !json_as_int(m->last, &marks) ||
+            marks < 2)
+            continue;
+        snprintf(sql, sizeof sql,
+                 "SELECT seq FROM d# WHERE typeof(f%lld)='integer' AND f%lld NOT IN (SELECT number "
+                 "FROM words)",
+                 (long long)column, (long long)column);
+        each_row(c, p, sql, lost_word);
+    }
+}
+
 static void check_index(struct check *c, sqlite3_stmt *s)
 {
     static const char *const parts[] = {"settings", "mapping", "columns", "aliases"};
@@ -212,7 +234,10 @@ static void check_index(struct check *c, sqlite3_stmt *s)
     struct place p = {name ? name : "(without a name)", sqlite3_column_int64(s, 0), 0};
     for (int i = 0; i < 4; i++) {
         tars_arena_reset(c->arena);
-        if (json_parse(db_column_str(s, 2 + i), c->arena, &error))
+        const struct json *part = json_parse(db_column_str(s, 2 + i), c->arena, &error);
+        if (part && strcmp(parts[i], "columns") == 0)
+            check_words(c, &p, part);
+        if (part)
             continue;
         c->damages++;
         printf("index %s: its %s cannot be read: %s\n", p.name, parts[i], error.text);

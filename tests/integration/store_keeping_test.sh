@@ -104,6 +104,9 @@ store_start || exit 1
 ok "and after another start" status 0 python3 tests/store/keywords.py read "$store_port"
 ok "and are whole" status 0 "$store" check --data "$store_data"
 store_kill
+on_store "$store_data/store.db" "DELETE FROM words WHERE word='Shop.Back3Server'"
+ok "a lost word is damage" status 4 "$store" check --data "$store_data"
+ok "of its rows" said 'index keywords: a keyword has lost its word (row 3)'
 
 # ---- what is no store
 ok "a folder without a store is named" status 1 "$store" check --data "$dir"
