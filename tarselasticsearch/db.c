@@ -7,6 +7,7 @@
 #include "text_search.h"
 #include "wildcard.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -123,6 +124,7 @@ void db_tidy(struct db *db)
     sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_busy_timeout(db->sql, BUSY_MS);
     sqlite3_db_release_memory(db->sql);
+    malloc_trim(0); /* the pages lie in this thread's own heap, which keeps what is freed */
 }
 
 bool db_is_full(const struct db *db)
