@@ -106,6 +106,43 @@ static bool copy_to(sqlite3 *from, const char *part, struct tars_error *error)
     return ok && sync_path(part, error);
 }
 
+/* ---- the users, of whom there may be none
+ * --------------------------------------------------------- */
+
+static bool copy_bytes(int from, int to)
+{
+    char bytes[4096];
+    ssize_t len;
+    while ((len = read(from, bytes, sizeof bytes)) > 0)
+        if (write(to, bytes, (size_t)len) != len)
+            return false;
+    return len == 0 && fsync(to) == 0;
+}
+
+/* Editing replaces the file, so that an open one is whole. */
+static bool copy_users(const char *data, const char *folder, struct tars_error *error)
+{
+    char *source = xasprintf("%s/users", data), *file = xasprintf("%s/users", folder);
+    char *part = xasprintf("%s/users.part", folder);
+    int from = open(source, O_RDONLY | O_CLOEXEC), to = -1;
+    bool none = from < 0 && errno == ENOENT, ok = none;
+    if (from >= 0) {
+        unlink(part); /* of one that was cut off */
+        to = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        ok = to >= 0 && copy_bytes(from, to) && rename(part, file) == 0;
+    }
+    if (!ok)
+        tars_fail(error, 1, "copying %s to %s: %s", source, file, strerror(errno));
+    if (to >= 0)
+        close(to);
+    if (from >= 0)
+        close(from);
+    free(source);
+    free(file);
+    free(part);
+    return ok;
+}
+
 static bool make_place(const char *folder, const char *file, struct tars_error *error)
 {
     if (mkdir(folder, 0700) != 0 && errno != EEXIST)
@@ -134,7 +171,7 @@ int keeping_backup(const char *data, const char *to)
     bool placed = open_source(source, &from, &error) && make_place(to, file, &error);
     if (placed)
         unlink(part); /* of one that was cut off */
-    bool ok = placed && copy_to(from, part, &error);
+    bool ok = placed && copy_to(from, part, &error) && copy_users(data, to, &error);
     if (ok && rename(part, file) != 0)
         ok = tars_fail(&error, 1, "naming %s: %s", file, strerror(errno));
     ok = ok && sync_path(to, &error);

@@ -67,6 +67,14 @@ wait $writer 2>/dev/null
 ok "it is private" [ "$(stat -c %a "$dir/copy" "$dir/copy/store.db" | tr '\n' ' ')" = "700 600 " ]
 ok "it is whole" status 0 "$store" check --data "$dir/copy"
 ok "nothing else lies beside it" [ "$(ls "$dir/copy")" = store.db ]
+cp -r "$dir/copy" "$dir/owned"
+ok "a user is made" status 0 bash -c "echo secret-of-ann | $store passwd ann --data $dir/owned"
+ok "who is copied as well" status 0 "$store" backup "$dir/owned-copy" --data "$dir/owned"
+ok "word for word" cmp "$dir/owned/users" "$dir/owned-copy/users"
+ok "and for nobody else" [ "$(stat -c %a "$dir/owned-copy/users")" = 600 ]
+chmod 700 "$dir/owned-copy" && rm "$dir/owned-copy/store.db"
+ok "what cannot be copied" status 1 "$store" backup "$dir/owned-copy" --data "$dir/owned/nowhere"
+ok "is named" said 'is this the data folder'
 copied=$(sum "$dir/copy")
 ok "it is not written over" status 1 "$store" backup "$dir/copy" --data "$store_data"
 ok "with the reason" said 'is there already'
