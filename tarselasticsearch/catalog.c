@@ -546,7 +546,7 @@ static bool add_template(struct catalog *c, struct tars_str name, struct tars_st
 /* ---- indices on demand
  * --------------------------------------------------------------------------------- */
 
-enum { INDICES_ON_DEMAND = 16, SAMPLE_ROWS = 10000, SAMPLE_DIFFERENT = 16 };
+enum { INDICES_ON_DEMAND = 16, SAMPLES = 10, SAMPLE_ROWS = 1000, SAMPLE_DIFFERENT = 16 };
 
 struct column_search {
     int column, indexed;
@@ -561,12 +561,17 @@ static void find_column(void *user, struct field *f)
         s->found = f;
 }
 
-/* Few different values find too many documents for an index to be of use. */
-static bool is_selective(struct db *db, int64_t id, int column)
+/* Few different values find too many documents for an index to be of use. Neighbours are alike, so
+ * that some are looked at from everywhere. */
+static bool is_selective(struct db *db, const struct index *index, int column)
 {
     struct text sql = {0};
-    text_addf(&sql, "SELECT count(DISTINCT f) FROM (SELECT f%d AS f FROM d%lld LIMIT %d)", column,
-              (long long)id, SAMPLE_ROWS);
+    long long step = index->next_seq / SAMPLES + 1, rows = step < SAMPLE_ROWS ? step : SAMPLE_ROWS;
+    for (long long i = 0; i < SAMPLES; i++)
+        text_addf(&sql, "%s SELECT f%d AS f FROM d%lld WHERE seq BETWEEN %lld AND %lld",
+                  i ? " UNION ALL" : "SELECT count(DISTINCT f) FROM (", column,
+                  (long long)index->id, i * step, i * step + rows - 1);
+    text_adds(&sql, ")");
     sqlite3_stmt *s = db_prepare(db, text_str(&sql));
     bool yes = s && sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int(s, 0) >= SAMPLE_DIFFERENT;
     if (s)
@@ -575,16 +580,20 @@ static bool is_selective(struct db *db, int64_t id, int column)
     return yes;
 }
 
-static void build_index(struct catalog *c, struct db *db, struct index *index, int column)
+/* `with`: the column behind it, or -1. */
+static void build_index(struct catalog *c, struct db *db, struct index *index, int column, int with)
 {
     struct column_search search = {.column = column};
     struct text sql = {0};
     mapping_each(index->mapping, find_column, &search);
     if (!search.found || search.found->indexed)
         return;
-    if (search.indexed < INDICES_ON_DEMAND && is_selective(db, index->id, column)) {
-        text_addf(&sql, "CREATE INDEX IF NOT EXISTS x%lld_%d ON d%lld(f%d)", (long long)index->id,
+    if (search.indexed < INDICES_ON_DEMAND && is_selective(db, index, column)) {
+        text_addf(&sql, "CREATE INDEX IF NOT EXISTS x%lld_%d ON d%lld(f%d", (long long)index->id,
                   column, (long long)index->id, column);
+        if (with >= 0)
+            text_addf(&sql, ",f%d", with);
+        text_adds(&sql, ")");
         if (!db_exec(db, sql.at))
             log_error("store", "making an index on %s of %s: %s", search.found->path, index->name,
                       db_problem(db));
@@ -604,7 +613,8 @@ bool catalog_build_wanted(struct catalog *c, struct db *db)
     for (size_t i = 0; i < c->count; i++) {
         int wanted = atomic_exchange(&c->indices[i]->wanted, 0);
         if (wanted)
-            build_index(c, db, c->indices[i], wanted - 1);
+            build_index(c, db, c->indices[i], wanted % INDEX_WANTED_WITH - 1,
+                        wanted / INDEX_WANTED_WITH - 1);
         any |= wanted != 0;
     }
     return any;

@@ -23,6 +23,8 @@ struct word_count {
     uint32_t all, fresh;
 };
 
+enum { INDEX_WANTED_WITH = 65536 };
+
 struct index {
     int64_t id; /* names its tables: d<id>, s<id>, m<id> */
     char *name;
@@ -32,7 +34,9 @@ struct index {
     int64_t created_ms;
     int64_t next_seq, term;
     bool seq_changed;
-    atomic_int wanted; /* the column that a search wished an index for, from 1 on */
+    /* The column that a search wished an index for, from 1 on, plus INDEX_WANTED_WITH times the one
+     * to stand behind it. */
+    atomic_int wanted;
     struct settings settings;
     struct mapping *mapping;
     struct alias *aliases;

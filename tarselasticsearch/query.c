@@ -371,12 +371,24 @@ bool query_score(struct query *q, const struct index *index, const struct json *
     return score(&c, json);
 }
 
+void query_wish(struct query *q, const struct field *f, bool exact)
+{
+    int column = f->column + 1;
+    if (!f->indexed && (!q->wanted || (exact && !q->wanted_exact))) {
+        q->wanted_with = q->wanted ? q->wanted : q->wanted_with;
+        q->wanted = column;
+        q->wanted_exact = exact;
+    } else if (!q->wanted_with && column != q->wanted) {
+        q->wanted_with = column;
+    }
+}
+
 void query_note_scan(const struct query *q, struct index *index, sqlite3_stmt *statement)
 {
     enum { MANY_ROWS = 20000 };
     int scanned = sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_FULLSCAN_STEP, 1);
     if (q->wanted && scanned >= MANY_ROWS)
-        atomic_store(&index->wanted, q->wanted);
+        atomic_store(&index->wanted, q->wanted + q->wanted_with * INDEX_WANTED_WITH);
 }
 
 void query_add_key(struct query *q, const struct index *index, const struct field *f, bool largest)

@@ -18,7 +18,9 @@ struct query {
     struct tars_arena *arena; /* the request's */
     struct failure *failure;
     struct highlight *highlight; /* marks what conditions look for; or NULL */
-    int wanted;                  /* the column, from 1 on, for which an index would help; 0: none */
+    /* The columns, from 1 on, for which an index would help; 0: none. See query_wish. */
+    int wanted, wanted_with;
+    bool wanted_exact;
 };
 
 enum { QUERY_MAX_DEPTH = 30, QUERY_MAX_CLAUSES = 500, QUERY_MAX_TERMS = 65536 };
@@ -35,6 +37,10 @@ bool query_where_in(struct query *q, const struct index *index, const struct fie
                     const struct json *json);
 /* Appends an expression for the score: how many scoring clauses match. */
 bool query_score(struct query *q, const struct index *index, const struct json *json);
+/* A condition on the field stands in the query, which an index would help with; `exact`: an
+ * equality. The first equality without an index is wished one for, with the next condition's field
+ * in it. */
+void query_wish(struct query *q, const struct field *f, bool exact);
 /* After a statement on `index` is through: wishes for an index when it had to look at many rows. */
 void query_note_scan(const struct query *q, struct index *index, sqlite3_stmt *statement);
 /* A field's value as a sort key: of several the smallest, or with `largest` the largest. */

@@ -398,6 +398,7 @@ static bool make_sql(struct request *r, struct query *q)
     for (size_t i = 0; i < branches.count; i++)
         query_add_value(q, &branches.values[i]);
     q->wanted = branches.wanted;
+    q->wanted_with = branches.wanted_with;
     query_free(&branches);
     text_adds(&q->sql, r->collapse ? ")) WHERE place=1" : ")");
     if (!ok || (r->after && !add_after(r, q)))
@@ -566,6 +567,8 @@ static bool run(struct request *r, struct db *db, struct query *q, struct text *
     query_bind(q, s);
     page = page_new(r->indices, &r->shows, r->failure);
     bool ok = page && add_hits(db, page, r, s, r->from, r->size, &hits, &best, &any, &ended);
+    if (r->indices->len == 1) /* else it is not known whose columns are meant */
+        query_note_scan(q, r->indices->at[0], s);
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
     if (page && !ok)
