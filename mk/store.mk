@@ -18,10 +18,10 @@ test-servers:
 	@scripts/deps test
 	@tests/store/real fetch $$(tests/store/real list)
 
-# The fuzzer of the store reads with the daemon's own files.
+# The fuzzers of the store read with the daemon's own files.
 ifdef FUZZING
-$(BUILD)/tests/fuzz/store_request: $(filter-out $(OBJ)/tarselasticsearch/main.o,$(call objects,tarselasticsearch/*.c))
-$(OBJ)/tests/fuzz/store_request_fuzz.o: CPPFLAGS += -I. -Itarselasticsearch
+$(addprefix $(BUILD)/tests/fuzz/,store_request store_block): $(filter-out $(OBJ)/tarselasticsearch/main.o,$(call objects,tarselasticsearch/*.c))
+$(OBJ)/tests/fuzz/store_request_fuzz.o $(OBJ)/tests/fuzz/store_block_fuzz.o: CPPFLAGS += -I. -Itarselasticsearch
 endif
 
 # Tests of the store's own files link them, without its main.

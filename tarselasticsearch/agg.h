@@ -8,6 +8,7 @@
 #define STORE_AGG_H
 
 #include "aggs.h"
+#include "conditions.h"
 #include "query.h"
 
 struct agg;
@@ -24,6 +25,9 @@ struct agg_slot {
     const struct field *at;
     struct value *values;
     size_t count, size;
+    const struct block *block;     /* while a block is read; NULL: no document has a value */
+    struct conditions *conditions; /* of a filter that is asked of blocks */
+    bool *holds;                   /* which rows of the block it finds */
 };
 
 /* What is not in the arena and ends with the search. */
@@ -50,6 +54,10 @@ struct aggs {
     int blank;   /* inside a bucket that was only made to fill a gap */
     bool scored; /* someone asks for the documents' scores */
     double score;
+    char *top_states;
+    struct agg_columns *columns; /* while an index is read by blocks */
+    uint32_t block;              /* counts the blocks that were read, from 1 on */
+    int64_t lacking;             /* blocks whose columns are not there */
 };
 
 struct bucket {
@@ -66,7 +74,14 @@ struct agg_kind {
     bool (*parse)(struct aggs *all, struct agg *a, const struct json *body);
     bool (*collect)(struct aggs *all, const struct agg *a, void *state);
     bool (*print)(struct aggs *all, const struct agg *a, void *state, struct text *to);
+    /* Takes in rows of a block, at most AGG_ROWS, each for the state at `offset` of its own
+     * bucket's states; NULL: collects them one by one. */
+    bool (*collect_rows)(struct aggs *all, const struct agg *a, char *const *states,
+                         const uint16_t *rows, size_t count);
+    bool by_document; /* needs the document itself, not only its values */
 };
+
+enum { AGG_ROWS = 1024 };
 
 struct agg {
     struct tars_str name;
@@ -80,7 +95,8 @@ struct agg {
     struct agg_slot *slot;
     struct value missing; /* text and number of what "missing" says */
     bool has_missing;
-    void *options; /* the kind's own */
+    void *options;           /* the kind's own */
+    struct agg_batch *batch; /* the memory of collect_rows */
 };
 
 extern const struct agg_kind agg_metric_kinds[], agg_terms_kinds[], agg_histogram_kinds[],
@@ -119,6 +135,32 @@ struct bucket *agg_bucket(struct aggs *all, const struct agg *a);
 /* Counts the document in and hands it to the aggregations below. */
 bool agg_enter(struct aggs *all, const struct agg *a, struct bucket *b);
 
+/* ---- collecting rows of a block (agg_rows.c) ------------------------------------------------ */
+
+/* Whether everything that is asked of the index can be read from packed columns; the query was
+ * found to be sound, and the slots know their fields. */
+bool agg_fits_blocks(struct aggs *all, const struct json *query);
+/* Goes over the index by its packed columns, and by `documents`, which collects those from `from`
+ * to `to`, where there are none. */
+typedef bool agg_documents(struct aggs *all, void *user, int64_t from, int64_t to);
+bool agg_run_blocks(struct aggs *all, agg_documents *documents, void *user);
+void agg_wish_columns(struct aggs *all, struct index *index);
+/* One by one: what a kind does by default. */
+bool agg_collect_each(struct aggs *all, const struct agg *a, char *const *states,
+                      const uint16_t *rows, size_t count);
+/* Counts each row into its bucket (NULL: into none) and hands it on. */
+bool agg_enter_rows(struct aggs *all, const struct agg *a, struct bucket *const *buckets,
+                    const uint16_t *rows, size_t count);
+/* The same for buckets that depend on the field's value alone, which `find` finds (or NULL). */
+typedef bool agg_find(struct aggs *all, const struct agg *a, void *state, const struct value *v,
+                      struct bucket **found);
+bool agg_rows_by_value(struct aggs *all, const struct agg *a, char *const *states,
+                       const uint16_t *rows, size_t count, agg_find *find);
+/* Room for one more value. */
+bool agg_slot_room(struct aggs *all, struct agg_slot *slot);
+/* Room for AGG_ROWS buckets; NULL with the failure. */
+struct bucket **agg_row_buckets(struct aggs *all, const struct agg *a);
+
 /* Buckets by their key. */
 struct bucket_map {
     struct bucket **slots, **list;
@@ -130,6 +172,7 @@ struct bucket *bucket_map_get(struct aggs *all, const struct agg *a, struct buck
 void bucket_map_clear(struct bucket_map *m);
 /* Puts back one that was in it before it was cleared. */
 void bucket_map_put(struct bucket_map *m, struct bucket *b);
+uint64_t value_hash(const struct value *v);
 int value_order(const struct value *a, const struct value *b);
 
 /* ---- printing ------------------------------------------------------------------------------ */

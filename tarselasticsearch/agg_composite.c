@@ -34,6 +34,34 @@ struct composite_state {
     struct value after[SOURCES];
     bool ready;
     size_t budget; /* combinations that one document may still make */
+    struct recall *recall;
+};
+
+enum {
+    RECALL_SLOTS = 32768,
+    RECALL_SOURCES = 4, /* their numbers make a key of 64 bits */
+    RECALL_VALUES = 65535,
+    RECALL_CODES = 8192,
+    NO_NUMBER = -1
+};
+
+/*
+ * Of rows of packed columns: the values of a source are numbered, and the buckets of combined
+ * numbers are remembered, so that most rows find theirs without looking at texts. What is not
+ * remembered is looked for in the state's map.
+ */
+struct recall {
+    struct numbers {
+        struct value *values;
+        int32_t *slots; /* a hash table of places in `values`, plus 1 */
+        size_t count, size;
+        int32_t *of_code; /* of this block's codes; 0: not known yet, else plus 1 */
+    } numbers[RECALL_SOURCES];
+    uint32_t block;
+    struct recalled {
+        uint64_t key;          /* plus 1; 0: none */
+        struct bucket *bucket; /* NULL: the combination is not of this page */
+    } * slots;
 };
 
 /* ---- reading
@@ -246,10 +274,12 @@ static bool keep_parts(struct aggs *all, const struct composite_options *o, stru
     return kept != NULL;
 }
 
-static bool enter(struct aggs *all, const struct agg *a, struct composite_state *state,
-                  const struct value *parts)
+/* The bucket of a combined key; NULL when it is not of this page. */
+static bool find(struct aggs *all, const struct agg *a, struct composite_state *state,
+                 const struct value *parts, struct bucket **found)
 {
     const struct composite_options *o = a->options;
+    *found = NULL;
     if ((o->after && order(o, parts, state->after) <= 0) ||
         (state->worst && order(o, parts, state->worst->parts) > 0))
         return true;
@@ -258,13 +288,32 @@ static bool enter(struct aggs *all, const struct agg *a, struct composite_state 
     struct value v = {.kind = VALUE_TEXT, .s = text_str(&key)};
     struct bucket *b = bucket_map_get(all, a, &state->map, &v);
     text_free(&key);
-    if (!b || (!b->parts && !keep_parts(all, o, b, parts)) || !agg_enter(all, a, b))
+    if (!b || (!b->parts && !keep_parts(all, o, b, parts)))
         return false;
+    *found = b;
+    return true;
+}
+
+/* Drops buckets once there are many more than a page has. */
+static void shorten(const struct agg *a, struct composite_state *state)
+{
+    const struct composite_options *o = a->options;
     size_t page = (size_t)o->size;
     if (state->map.count < page * 2 + 64)
-        return true;
+        return;
     cut_page(a, &state->map, page);
     state->worst = state->map.list[state->map.count - 1];
+    if (state->recall)
+        memset(state->recall->slots, 0, RECALL_SLOTS * sizeof *state->recall->slots);
+}
+
+static bool enter(struct aggs *all, const struct agg *a, struct composite_state *state,
+                  const struct value *parts)
+{
+    struct bucket *b;
+    if (!find(all, a, state, parts, &b) || (b && !agg_enter(all, a, b)))
+        return false;
+    shorten(a, state);
     return true;
 }
 
@@ -321,6 +370,191 @@ static bool collect_composite(struct aggs *all, const struct agg *a, void *state
     return combine(all, a, s, parts, 0);
 }
 
+/* A row's numbers, of 16 bits each. */
+struct key {
+    uint64_t numbers;
+    bool unknown;  /* some value has none */
+    bool left_out; /* has no value of a source that wants one */
+};
+
+/* ---- collecting rows of a block
+ * ------------------------------------------------------------------------------ */
+
+static bool make_recall(struct aggs *all, const struct composite_options *o,
+                        struct composite_state *state)
+{
+    struct recall *r = agg_alloc(all, sizeof *r);
+    if (!r)
+        return false;
+    r->slots = agg_alloc(all, RECALL_SLOTS * sizeof *r->slots);
+    for (size_t i = 0; i < o->count; i++)
+        if (!(r->numbers[i].of_code = agg_alloc(all, RECALL_CODES * sizeof(int32_t))))
+            return false;
+    state->recall = r;
+    return r->slots != NULL;
+}
+
+static bool grow_numbers(struct aggs *all, struct numbers *n)
+{
+    size_t size = n->size ? n->size * 2 : 64;
+    struct value *values = agg_alloc(all, size / 2 * sizeof *values);
+    int32_t *slots = values ? agg_alloc(all, size * sizeof *slots) : NULL;
+    if (!slots)
+        return false;
+    if (n->count)
+        memcpy(values, n->values, n->count * sizeof *values);
+    for (size_t i = 0; i < n->count; i++) {
+        size_t at = value_hash(&values[i]) & (size - 1);
+        while (slots[at])
+            at = (at + 1) & (size - 1);
+        slots[at] = (int32_t)i + 1;
+    }
+    n->values = values;
+    n->slots = slots;
+    n->size = size;
+    return true;
+}
+
+/* The number of a value, from 0 on; NO_NUMBER when there are too many values. */
+static bool number_of(struct aggs *all, struct numbers *n, const struct value *v, int32_t *number)
+{
+    if (n->count * 2 >= n->size && n->count < RECALL_VALUES && !grow_numbers(all, n))
+        return false;
+    size_t at = value_hash(v) & (n->size - 1);
+    for (; n->slots[at]; at = (at + 1) & (n->size - 1)) {
+        *number = n->slots[at] - 1;
+        if (n->values[*number].kind == v->kind && value_order(&n->values[*number], v) == 0)
+            return true;
+    }
+    *number = NO_NUMBER;
+    if (n->count >= RECALL_VALUES)
+        return true;
+    struct value kept = *v;
+    if (v->kind == VALUE_TEXT && !(kept.s = tars_arena_copy(all->arena, v->s)).at)
+        return agg_alloc(all, SIZE_MAX / 2) != NULL;
+    *number = (int32_t)n->count;
+    n->values[n->count++] = kept;
+    n->slots[at] = *number + 1;
+    return true;
+}
+
+/* The source's value in a row. */
+static struct value part_in(const struct source *s, uint64_t code)
+{
+    struct value v = {0};
+    if (code)
+        v = block_value(s->slot->block, code);
+    return code ? part_of(s, &v) : v;
+}
+
+static bool find_parts(struct aggs *all, const struct agg *a, struct composite_state *state,
+                       size_t row, struct bucket **found)
+{
+    const struct composite_options *o = a->options;
+    struct value parts[SOURCES];
+    for (size_t i = 0; i < o->count; i++) {
+        const struct source *s = &o->sources[i];
+        parts[i] = part_in(s, s->slot->block ? block_code(s->slot->block, row) : 0);
+    }
+    return find(all, a, state, parts, found);
+}
+
+/* The number of a code's value, which `of_code` does not have yet. */
+static bool learn_number(struct aggs *all, const struct source *s, struct numbers *n, uint64_t code,
+                         int32_t *number)
+{
+    struct value v = part_in(s, code);
+    if (!number_of(all, n, &v, number))
+        return false;
+    if (code < RECALL_CODES && *number != NO_NUMBER)
+        n->of_code[code] = *number + 1;
+    return true;
+}
+
+/* Puts the source's numbers behind the rows' keys. */
+static bool add_numbers(struct aggs *all, const struct source *s, struct numbers *n,
+                        const uint16_t *rows, size_t count, struct key *keys)
+{
+    const struct block *b = s->slot->block;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t code = b ? block_code(b, rows[i]) : 0;
+        int32_t number = code < RECALL_CODES ? n->of_code[code] - 1 : NO_NUMBER;
+        if (number == NO_NUMBER && !learn_number(all, s, n, code, &number))
+            return false;
+        keys[i].unknown |= number == NO_NUMBER;
+        keys[i].left_out |= !code && !s->missing;
+        keys[i].numbers = keys[i].numbers << 16 | (uint16_t)number;
+    }
+    return true;
+}
+
+static bool find_row(struct aggs *all, const struct agg *a, struct composite_state *state,
+                     const struct key *key, size_t row, struct bucket **found)
+{
+    uint64_t hash = key->numbers * 0x9e3779b97f4a7c15U;
+    struct recalled *known = &state->recall->slots[hash >> 32 & (RECALL_SLOTS - 1)];
+    *found = NULL;
+    if (key->left_out)
+        return true;
+    if (key->unknown)
+        return find_parts(all, a, state, row, found);
+    if (known->key != key->numbers + 1) {
+        if (!find_parts(all, a, state, row, &known->bucket))
+            return false;
+        known->key = key->numbers + 1;
+    }
+    *found = known->bucket;
+    return true;
+}
+
+static bool find_rows(struct aggs *all, const struct agg *a, struct composite_state *state,
+                      const uint16_t *rows, size_t count, struct bucket **buckets)
+{
+    const struct composite_options *o = a->options;
+    struct key keys[AGG_ROWS] = {{0}};
+    for (size_t i = 0; i < o->count; i++)
+        if (!add_numbers(all, &o->sources[i], &state->recall->numbers[i], rows, count, keys))
+            return false;
+    for (size_t i = 0; i < count; i++)
+        if (!find_row(all, a, state, &keys[i], rows[i], &buckets[i]))
+            return false;
+    return true;
+}
+
+/* Else collect_composite finds each, or refuses the texts that histograms do not take. */
+static bool fits_rows(const struct composite_options *o)
+{
+    if (o->count > RECALL_SOURCES)
+        return false;
+    for (size_t i = 0; i < o->count; i++)
+        if (o->sources[i].kind != SOURCE_TERMS && o->sources[i].slot->block &&
+            o->sources[i].slot->block->kind == VALUE_TEXT)
+            return false;
+    return true;
+}
+
+static bool collect_composite_rows(struct aggs *all, const struct agg *a, char *const *states,
+                                   const uint16_t *rows, size_t count)
+{
+    const struct composite_options *o = a->options;
+    struct bucket **buckets = agg_row_buckets(all, a);
+    if (!count || !buckets || !fits_rows(o))
+        return buckets && agg_collect_each(all, a, states, rows, count);
+    /* It stands at the top: there is one state. */
+    struct composite_state *s = (void *)(states[0] + a->offset);
+    if ((!s->ready && !read_after_values(all, o, s)) || (!s->recall && !make_recall(all, o, s)))
+        return false;
+    for (size_t i = 0; s->recall->block != all->block && i < o->count; i++)
+        memset(s->recall->numbers[i].of_code, 0, RECALL_CODES * sizeof(int32_t));
+    s->recall->block = all->block;
+    if (!find_rows(all, a, s, rows, count, buckets))
+        return false;
+    if (!agg_enter_rows(all, a, buckets, rows, count))
+        return false;
+    shorten(a, s);
+    return true;
+}
+
 /* ---- printing
  * -------------------------------------------------------------------------------------------------
  */
@@ -374,6 +608,6 @@ static bool print_composite(struct aggs *all, const struct agg *a, void *state, 
 }
 
 const struct agg_kind agg_composite_kinds[] = {{"composite", true, sizeof(struct composite_state),
-                                                parse_composite, collect_composite,
-                                                print_composite},
+                                                parse_composite, collect_composite, print_composite,
+                                                collect_composite_rows, false},
                                                {0}};

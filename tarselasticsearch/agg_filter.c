@@ -2,13 +2,13 @@
 /* Buckets of the documents that a query finds, or that lack a field. */
 #include "agg.h"
 
-struct filter {
+struct named_filter {
     struct tars_str name;
     struct agg_slot *slot;
 };
 
 struct filters_options {
-    struct filter *filters;
+    struct named_filter *filters;
     size_t count;
     bool named, other;
     struct tars_str other_name;
@@ -38,6 +38,20 @@ static bool collect_filter(struct aggs *all, const struct agg *a, void *state)
     return !holds(a->slot) || enter(all, a, state);
 }
 
+static bool collect_filter_rows(struct aggs *all, const struct agg *a, char *const *states,
+                                const uint16_t *rows, size_t count)
+{
+    struct bucket **buckets = agg_row_buckets(all, a);
+    for (size_t i = 0; buckets && i < count; i++) {
+        struct bucket **b = (void *)(states[i] + a->offset);
+        bool in = a->slot->holds[rows[i]];
+        if (in && !*b && !(*b = agg_bucket(all, a)))
+            return false;
+        buckets[i] = in ? *b : NULL;
+    }
+    return buckets && agg_enter_rows(all, a, buckets, rows, count);
+}
+
 static bool print_one(struct aggs *all, const struct agg *a, void *state, struct text *to)
 {
     return agg_print_bucket(all, a, *(struct bucket **)state, to);
@@ -51,7 +65,7 @@ static bool read_filters(struct aggs *all, struct filters_options *o, const stru
     o->named = list->type == JSON_OBJECT;
     o->filters = agg_alloc(all, (list->count + 1) * sizeof *o->filters);
     for (const struct json *p = list->child; o->filters && p; p = p->next) {
-        struct filter *f = &o->filters[o->count++];
+        struct named_filter *f = &o->filters[o->count++];
         f->name = p->name;
         f->slot = agg_add_slot(all, (struct tars_str){0}, p);
         if (!f->slot)
@@ -144,7 +158,10 @@ static bool collect_missing(struct aggs *all, const struct agg *a, void *state)
 }
 
 const struct agg_kind agg_filter_kinds[] = {
-    {"filter", true, sizeof(struct bucket *), parse_filter, collect_filter, print_one},
-    {"filters", true, sizeof(struct bucket **), parse_filters, collect_filters, print_filters},
-    {"missing", true, sizeof(struct bucket *), parse_missing, collect_missing, print_one},
+    {"filter", true, sizeof(struct bucket *), parse_filter, collect_filter, print_one,
+     collect_filter_rows, false},
+    {"filters", true, sizeof(struct bucket **), parse_filters, collect_filters, print_filters, NULL,
+     false},
+    {"missing", true, sizeof(struct bucket *), parse_missing, collect_missing, print_one, NULL,
+     false},
     {0}};

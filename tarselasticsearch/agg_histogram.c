@@ -118,30 +118,59 @@ static bool parse_histogram(struct aggs *all, struct agg *a, const struct json *
 /* ---- collecting
  * --------------------------------------------------------------------------------------------- */
 
+static bool numbers_only(struct aggs *all, const struct agg *a)
+{
+    if (!a->slot->seen || a->slot->type != FIELD_KEYWORD)
+        return true;
+    return agg_refuse_shard(
+        all, "Field [%" TARS_STR_FMT "] of type [keyword] is not supported for aggregation [%s]",
+        TARS_STR_ARG(a->slot->field), a->kind->name);
+}
+
+/* NULL: outside. */
+static bool find_step(struct aggs *all, const struct agg *a, void *state, double key,
+                      struct bucket **found)
+{
+    const struct histogram_options *o = a->options;
+    bool outside = o->hard.given && ((isfinite(o->hard.low) && key < o->hard.low) ||
+                                     (isfinite(o->hard.high) && key > o->hard.high));
+    struct value step = rounding_key(&o->rounding, key);
+    *found = NULL;
+    return outside || (*found = bucket_map_get(all, a, state, &step)) != NULL;
+}
+
 static bool collect_histogram(struct aggs *all, const struct agg *a, void *state)
 {
     const struct histogram_options *o = a->options;
     size_t count;
     const struct value *v = agg_values(all, a, &count);
     double last = NAN;
-    if (a->slot->seen && a->slot->type == FIELD_KEYWORD)
-        return agg_refuse_shard(all,
-                                "Field [%" TARS_STR_FMT
-                                "] of type [keyword] is not supported for aggregation [%s]",
-                                TARS_STR_ARG(a->slot->field), a->kind->name);
+    struct bucket *b;
+    if (!numbers_only(all, a))
+        return false;
     for (size_t i = 0; i < count; i++) {
         double key = rounding_floor(&o->rounding, agg_double(&v[i]));
-        bool outside = o->hard.given && ((isfinite(o->hard.low) && key < o->hard.low) ||
-                                         (isfinite(o->hard.high) && key > o->hard.high));
-        if (key == last || outside)
+        if (key == last)
             continue;
-        last = key;
-        struct value bucket = rounding_key(&o->rounding, key);
-        struct bucket *b = bucket_map_get(all, a, state, &bucket);
-        if (!b || !agg_enter(all, a, b))
+        if (!find_step(all, a, state, key, &b) || (b && !agg_enter(all, a, b)))
             return false;
+        last = b ? key : last;
     }
     return true;
+}
+
+static bool find_by_value(struct aggs *all, const struct agg *a, void *state, const struct value *v,
+                          struct bucket **found)
+{
+    const struct histogram_options *o = a->options;
+    return find_step(all, a, state, rounding_floor(&o->rounding, agg_double(v)), found);
+}
+
+static bool collect_histogram_rows(struct aggs *all, const struct agg *a, char *const *states,
+                                   const uint16_t *rows, size_t count)
+{
+    return (!count || numbers_only(all, a)) &&
+           agg_rows_by_value(all, a, states, rows, count, find_by_value);
 }
 
 /* ---- printing
@@ -255,7 +284,7 @@ static bool print_histogram(struct aggs *all, const struct agg *a, void *state, 
 
 const struct agg_kind agg_histogram_kinds[] = {
     {"histogram", true, sizeof(struct bucket_map), parse_histogram, collect_histogram,
-     print_histogram},
+     print_histogram, collect_histogram_rows, false},
     {"date_histogram", true, sizeof(struct bucket_map), parse_histogram, collect_histogram,
-     print_histogram},
+     print_histogram, collect_histogram_rows, false},
     {0}};

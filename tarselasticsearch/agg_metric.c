@@ -81,12 +81,29 @@ static bool numbers_only(struct aggs *all, const struct agg *a)
         TARS_STR_ARG(a->slot->field), a->kind->name);
 }
 
+static bool print_extended(struct aggs *all, const struct agg *a, void *state, struct text *to);
+
 /* Kahan's sum, which loses no small parts. */
 static void add(double *sum, double *carry, double v)
 {
     double part = v - *carry, next = *sum + part;
     *carry = next - *sum - part;
     *sum = next;
+}
+
+static void add_number(struct moments *m, double d, bool squares)
+{
+    m->min = m->count == 0 || d < m->min ? d : m->min;
+    m->max = m->count == 0 || d > m->max ? d : m->max;
+    m->count++;
+    add(&m->sum, &m->carry, d);
+    if (squares)
+        add(&m->squares, &m->squares_carry, d * d);
+}
+
+static bool needs_squares(const struct agg *a)
+{
+    return a->kind->print == print_extended;
 }
 
 static bool collect_moments(struct aggs *all, const struct agg *a, void *state)
@@ -96,13 +113,27 @@ static bool collect_moments(struct aggs *all, const struct agg *a, void *state)
     const struct value *v = agg_values(all, a, &count);
     if (!numbers_only(all, a))
         return false;
-    for (size_t i = 0; i < count; i++) {
-        double d = agg_double(&v[i]);
-        m->min = m->count == 0 || d < m->min ? d : m->min;
-        m->max = m->count == 0 || d > m->max ? d : m->max;
-        m->count++;
-        add(&m->sum, &m->carry, d);
-        add(&m->squares, &m->squares_carry, d * d);
+    for (size_t i = 0; i < count; i++)
+        add_number(m, agg_double(&v[i]), needs_squares(a));
+    return true;
+}
+
+static bool collect_moments_rows(struct aggs *all, const struct agg *a, char *const *states,
+                                 const uint16_t *rows, size_t count)
+{
+    const struct block *b = a->slot->block;
+    bool squares = needs_squares(a);
+    if (count && !numbers_only(all, a))
+        return false;
+    if (a->has_missing || (b && b->kind == VALUE_TEXT))
+        return agg_collect_each(all, a, states, rows, count);
+    for (size_t i = 0; b && i < count; i++) {
+        uint64_t code = block_code(b, rows[i]);
+        struct moments *m = (void *)(states[i] + a->offset);
+        if (code && b->kind == VALUE_INT)
+            add_number(m, (double)(int64_t)((uint64_t)b->base + code - 1), squares);
+        else if (code)
+            add_number(m, b->entry[code - 1].r, squares);
     }
     return true;
 }
@@ -112,6 +143,16 @@ static bool collect_count(struct aggs *all, const struct agg *a, void *state)
     size_t count;
     agg_values(all, a, &count);
     *(int64_t *)state += (int64_t)count;
+    return true;
+}
+
+static bool collect_count_rows(struct aggs *all, const struct agg *a, char *const *states,
+                               const uint16_t *rows, size_t count)
+{
+    (void)all;
+    for (size_t i = 0; i < count; i++)
+        *(int64_t *)(void *)(states[i] + a->offset) +=
+            a->has_missing || (a->slot->block && block_code(a->slot->block, rows[i]));
     return true;
 }
 
@@ -354,17 +395,23 @@ bool agg_metric_value(const struct agg *a, const void *state, struct tars_str pr
 }
 
 const struct agg_kind agg_metric_kinds[] = {
-    {"sum", false, sizeof(struct moments), parse_metric, collect_moments, print_sum},
-    {"min", false, sizeof(struct moments), parse_metric, collect_moments, print_min},
-    {"max", false, sizeof(struct moments), parse_metric, collect_moments, print_max},
-    {"avg", false, sizeof(struct moments), parse_metric, collect_moments, print_avg},
-    {"stats", false, sizeof(struct moments), parse_metric, collect_moments, print_stats},
-    {"extended_stats", false, sizeof(struct moments), parse_metric, collect_moments,
-     print_extended},
-    {"value_count", false, sizeof(int64_t), parse_metric, collect_count, print_count},
+    {"sum", false, sizeof(struct moments), parse_metric, collect_moments, print_sum,
+     collect_moments_rows, false},
+    {"min", false, sizeof(struct moments), parse_metric, collect_moments, print_min,
+     collect_moments_rows, false},
+    {"max", false, sizeof(struct moments), parse_metric, collect_moments, print_max,
+     collect_moments_rows, false},
+    {"avg", false, sizeof(struct moments), parse_metric, collect_moments, print_avg,
+     collect_moments_rows, false},
+    {"stats", false, sizeof(struct moments), parse_metric, collect_moments, print_stats,
+     collect_moments_rows, false},
+    {"extended_stats", false, sizeof(struct moments), parse_metric, collect_moments, print_extended,
+     collect_moments_rows, false},
+    {"value_count", false, sizeof(int64_t), parse_metric, collect_count, print_count,
+     collect_count_rows, false},
     {"cardinality", false, sizeof(struct distinct), parse_metric, collect_cardinality,
-     print_cardinality},
+     print_cardinality, NULL, false},
     {"percentiles", false, sizeof(struct digest), parse_metric, collect_percentiles,
-     print_percentiles},
+     print_percentiles, NULL, false},
     {0},
 };

@@ -104,5 +104,6 @@ static bool print_nested(struct aggs *all, const struct agg *a, void *state, str
     return agg_print_bucket(all, a, *(struct bucket **)state, to);
 }
 
-const struct agg_kind agg_nested_kinds[] = {
-    {"nested", true, sizeof(struct bucket *), parse_nested, collect_nested, print_nested}, {0}};
+const struct agg_kind agg_nested_kinds[] = {{"nested", true, sizeof(struct bucket *), parse_nested,
+                                             collect_nested, print_nested, NULL, true},
+                                            {0}};

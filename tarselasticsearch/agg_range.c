@@ -169,5 +169,6 @@ static bool print_range(struct aggs *all, const struct agg *a, void *state, stru
     return true;
 }
 
-const struct agg_kind agg_range_kinds[] = {
-    {"range", true, sizeof(struct range_state), parse_range, collect_range, print_range}, {0}};
+const struct agg_kind agg_range_kinds[] = {{"range", true, sizeof(struct range_state), parse_range,
+                                            collect_range, print_range, NULL, false},
+                                           {0}};

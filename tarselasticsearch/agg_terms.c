@@ -181,28 +181,49 @@ static bool is_wanted(struct aggs *all, const struct agg *a, const struct terms_
                        : !o->exclude || !is_listed(all, a, o->exclude, v);
 }
 
-static bool collect_terms(struct aggs *all, const struct agg *a, void *state)
+static bool check_patterns(struct aggs *all, const struct agg *a)
+{
+    const struct terms_options *o = a->options;
+    if ((!o->included && !o->excluded) || !a->slot->seen || value_is_text(a->slot->type))
+        return true;
+    return agg_refuse_shard(
+        all,
+        "Aggregation [%" TARS_STR_FMT
+        "] cannot support regular expression style include/exclude settings as they can only "
+        "be applied to string fields. Use an array of values for include/exclude clauses",
+        TARS_STR_ARG(a->name));
+}
+
+static bool find_term(struct aggs *all, const struct agg *a, void *state, const struct value *v,
+                      struct bucket **found)
 {
     struct terms_state *t = state;
-    const struct terms_options *o = a->options;
+    *found = NULL;
+    return !is_wanted(all, a, a->options, v) ||
+           (*found = bucket_map_get(all, a, &t->map, v)) != NULL;
+}
+
+static bool collect_terms(struct aggs *all, const struct agg *a, void *state)
+{
     size_t count;
+    struct bucket *b;
     const struct value *v = agg_values(all, a, &count);
-    if ((o->included || o->excluded) && a->slot->seen && !value_is_text(a->slot->type))
-        return agg_refuse_shard(
-            all,
-            "Aggregation [%" TARS_STR_FMT
-            "] cannot support regular expression style include/exclude settings as they can only "
-            "be applied to string fields. Use an array of values for include/exclude clauses",
-            TARS_STR_ARG(a->name));
+    if (!check_patterns(all, a))
+        return false;
     for (size_t i = 0; i < count; i++) {
-        if (!is_wanted(all, a, o, &v[i]) ||
-            (i && value_order(&v[i], &v[i - 1]) == 0 && same_before(v, i)))
+        if (i && value_order(&v[i], &v[i - 1]) == 0 && same_before(v, i))
             continue;
-        struct bucket *b = bucket_map_get(all, a, &t->map, &v[i]);
-        if (!b || !agg_enter(all, a, b))
+        if (!find_term(all, a, state, &v[i], &b) || (b && !agg_enter(all, a, b)))
             return false;
     }
     return true;
+}
+
+static bool collect_terms_rows(struct aggs *all, const struct agg *a, char *const *states,
+                               const uint16_t *rows, size_t count)
+{
+    return (!count || check_patterns(all, a)) &&
+           agg_rows_by_value(all, a, states, rows, count, find_term);
 }
 
 /* ---- printing
@@ -346,5 +367,6 @@ static bool print_terms(struct aggs *all, const struct agg *a, void *state, stru
     return ok;
 }
 
-const struct agg_kind agg_terms_kinds[] = {
-    {"terms", true, sizeof(struct terms_state), parse_terms, collect_terms, print_terms}, {0}};
+const struct agg_kind agg_terms_kinds[] = {{"terms", true, sizeof(struct terms_state), parse_terms,
+                                            collect_terms, print_terms, collect_terms_rows, false},
+                                           {0}};

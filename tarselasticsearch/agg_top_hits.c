@@ -245,6 +245,7 @@ static bool print_top_hits(struct aggs *all, const struct agg *a, void *state, s
     return ok;
 }
 
-const struct agg_kind agg_top_hits_kinds[] = {
-    {"top_hits", false, sizeof(struct top_state), parse_top_hits, collect_top_hits, print_top_hits},
-    {0}};
+const struct agg_kind agg_top_hits_kinds[] = {{"top_hits", false, sizeof(struct top_state),
+                                               parse_top_hits, collect_top_hits, print_top_hits,
+                                               NULL, true},
+                                              {0}};

@@ -373,7 +373,7 @@ bool agg_select_slots(struct aggs *all, struct query *q, struct tars_str scope,
     return true;
 }
 
-static bool slot_room(struct aggs *all, struct agg_slot *slot)
+bool agg_slot_room(struct aggs *all, struct agg_slot *slot)
 {
     if (slot->count < slot->size)
         return true;
@@ -408,7 +408,7 @@ static bool read_many(struct aggs *all, struct agg_slot *slot)
         if (v.kind == VALUE_TEXT && !(v.s = tars_arena_copy(all->arena, v.s)).at)
             ok = agg_alloc(all, SIZE_MAX / 2) != NULL;
         for (; ok && times > 0; times--) {
-            ok = slot_room(all, slot);
+            ok = agg_slot_room(all, slot);
             if (ok)
                 slot->values[slot->count++] = v;
         }
@@ -424,7 +424,7 @@ bool agg_read_slots(struct aggs *all, struct tars_str scope, sqlite3_stmt *s, in
         if (!tars_str_equal(slot->scope, scope))
             continue;
         slot->count = 0;
-        if (!slot_room(all, slot))
+        if (!agg_slot_room(all, slot))
             return false;
         value_from_column(s, first++, &slot->values[0]);
         slot->count = slot->values[0].kind != VALUE_NONE;
@@ -441,28 +441,76 @@ static bool read_row(struct aggs *all, sqlite3_stmt *s)
     return agg_read_slots(all, (struct tars_str){0}, s, 1 + all->scored);
 }
 
-static bool run_index(struct aggs *all, struct index *index, const struct json *query, char *states)
+/* The statement over an index's documents. */
+struct pass {
+    struct query query;
+    sqlite3_stmt *statement;
+    bool parts; /* takes the first and the last document */
+    int64_t rows;
+};
+
+static bool run_documents(struct aggs *all, void *user, int64_t from, int64_t to)
 {
-    struct query q = {.arena = all->arena, .failure = all->failure};
-    text_adds(&q.sql, all->scored ? "SELECT d.seq," : "SELECT d.seq");
-    bool ok = (!all->scored || query_score(&q, all->index, query)) &&
-              agg_select_slots(all, &q, (struct tars_str){0}, NULL);
-    text_addf(&q.sql, " FROM d%lld d WHERE ", (long long)all->index->id);
-    ok = ok && query_where(&q, all->index, query);
-    sqlite3_stmt *s = ok ? db_prepare(all->db, text_str(&q.sql)) : NULL;
+    struct pass *pass = user;
+    sqlite3_stmt *s = pass->statement;
+    bool ok = true;
     int rc = SQLITE_ERROR;
-    if (s) {
-        query_bind(&q, s);
-        while (ok && (rc = sqlite3_step(s)) == SQLITE_ROW)
-            ok = read_row(all, s) && collect_list(all, all->top, states) && !all->failure->status;
-        query_note_scan(&q, index, s);
-        sqlite3_reset(s);
-        sqlite3_clear_bindings(s);
+    query_bind(&pass->query, s);
+    if (pass->parts) {
+        sqlite3_bind_int64(s, (int)pass->query.count + 1, from);
+        sqlite3_bind_int64(s, (int)pass->query.count + 2, to);
     }
+    for (; ok && (rc = sqlite3_step(s)) == SQLITE_ROW; pass->rows++)
+        ok = read_row(all, s) && collect_list(all, all->top, all->top_states) &&
+             !all->failure->status;
+    sqlite3_reset(s);
     if (ok && rc != SQLITE_DONE)
         ok = failure_set(all->failure, 500, "engine_exception", "aggregating: %s",
                          db_problem(all->db));
-    query_free(&q);
+    return ok;
+}
+
+static bool prepare_pass(struct aggs *all, struct pass *pass, const struct json *query)
+{
+    struct query *q = &pass->query;
+    text_adds(&q->sql, all->scored ? "SELECT d.seq," : "SELECT d.seq");
+    if ((all->scored && !query_score(q, all->index, query)) ||
+        !agg_select_slots(all, q, (struct tars_str){0}, NULL))
+        return false;
+    text_addf(&q->sql, " FROM d%lld d WHERE ", (long long)all->index->id);
+    if (!query_where(q, all->index, query))
+        return false;
+    pass->parts = agg_fits_blocks(all, query);
+    text_adds(&q->sql, pass->parts ? " AND d.seq BETWEEN ? AND ?" : "");
+    pass->statement = db_prepare(all->db, text_str(&q->sql));
+    return pass->statement || failure_set(all->failure, 500, "engine_exception", "aggregating: %s",
+                                          db_problem(all->db));
+}
+
+/* Wishes for packed columns where many documents were read, or only looked at, for want of them. */
+static void wish(struct aggs *all, const struct pass *pass, struct index *index)
+{
+    enum { STEPS_A_ROW = 8 };
+    int64_t read = pass->rows +
+                   sqlite3_stmt_status(pass->statement, SQLITE_STMTSTATUS_VM_STEP, 1) / STEPS_A_ROW;
+    if (all->lacking && read >= BLOCK_ROWS / 2)
+        agg_wish_columns(all, index);
+}
+
+static bool run_index(struct aggs *all, struct index *index, const struct json *query)
+{
+    struct pass pass = {.query = {.arena = all->arena, .failure = all->failure}};
+    bool ok = prepare_pass(all, &pass, query);
+    if (ok)
+        ok = pass.parts ? agg_run_blocks(all, run_documents, &pass)
+                        : run_documents(all, &pass, 0, INT64_MAX);
+    if (pass.statement) {
+        if (pass.parts)
+            wish(all, &pass, index);
+        query_note_scan(&pass.query, index, pass.statement);
+        sqlite3_clear_bindings(pass.statement);
+    }
+    query_free(&pass.query);
     return ok;
 }
 
@@ -511,12 +559,13 @@ bool aggs_run(struct aggs *all, struct db *db, const struct index_list *indices,
 {
     char *states = agg_alloc(all, all->states + 1);
     bool ok = states != NULL;
+    all->top_states = states;
     all->db = db;
     all->indices = indices;
     for (size_t i = 0; ok && i < indices->len; i++) {
         all->index = indices->at[i];
         all->at = i;
-        ok = run_index(all, indices->at[i], query, states);
+        ok = run_index(all, indices->at[i], query);
     }
     text_adds(to, "{");
     ok = ok && print_list(all, all->top, states, to);
@@ -593,7 +642,7 @@ bool agg_sort_value(const struct agg *a, const struct bucket *b, struct tars_str
 /* ---- buckets by key
  * ---------------------------------------------------------------------------------- */
 
-static uint64_t hash_value(const struct value *v)
+uint64_t value_hash(const struct value *v)
 {
     uint64_t h = 0xcbf29ce484222325U;
     const unsigned char *at = (const unsigned char *)(v->kind == VALUE_TEXT  ? v->s.at
@@ -628,7 +677,7 @@ static bool map_grow(struct aggs *all, struct bucket_map *m)
     if (m->count)
         memcpy(list, m->list, m->count * sizeof *list);
     for (size_t i = 0; i < m->count; i++) {
-        size_t at = hash_value(&list[i]->key) & (size - 1);
+        size_t at = value_hash(&list[i]->key) & (size - 1);
         while (slots[at])
             at = (at + 1) & (size - 1);
         slots[at] = list[i];
@@ -646,7 +695,7 @@ void bucket_map_clear(struct bucket_map *m)
 
 void bucket_map_put(struct bucket_map *m, struct bucket *b)
 {
-    size_t at = hash_value(&b->key) & (m->size - 1);
+    size_t at = value_hash(&b->key) & (m->size - 1);
     while (m->slots[at])
         at = (at + 1) & (m->size - 1);
     m->slots[at] = m->list[m->count++] = b;
@@ -658,7 +707,7 @@ struct bucket *bucket_map_get(struct aggs *all, const struct agg *a, struct buck
     size_t at = 0;
     if (m->count == m->room && !map_grow(all, m))
         return NULL;
-    for (at = hash_value(key) & (m->size - 1); m->slots[at]; at = (at + 1) & (m->size - 1))
+    for (at = value_hash(key) & (m->size - 1); m->slots[at]; at = (at + 1) & (m->size - 1))
         if (m->slots[at]->key.kind == key->kind && value_order(&m->slots[at]->key, key) == 0)
             return m->slots[at];
     struct bucket *b = agg_bucket(all, a);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/xmalloc.h"
+#include "columns.h"
 #include "source.h"
 #include "vocabulary.h"
 
@@ -615,7 +616,7 @@ bool catalog_build_wanted(struct catalog *c, struct db *db)
         if (wanted)
             build_index(c, db, c->indices[i], wanted % INDEX_WANTED_WITH - 1,
                         wanted / INDEX_WANTED_WITH - 1);
-        any |= wanted != 0;
+        any |= columns_build(db, c->indices[i]);
     }
     return any;
 }
@@ -657,8 +658,10 @@ bool catalog_reload(struct catalog *c, struct db *db, struct tars_error *error)
     }
     if (s)
         sqlite3_reset(s);
-    for (size_t i = 0; i < c->count; i++)
+    for (size_t i = 0; i < c->count; i++) {
         find_indices(db, c->indices[i]);
+        columns_find(db, c->indices[i]);
+    }
     sqlite3_stmt *t = db_prepare(db, tars_str("SELECT name,body FROM templates"));
     while (t && sqlite3_step(t) == SQLITE_ROW)
         add_template(c, db_column_str(t, 0), db_column_str(t, 1));
@@ -937,9 +940,9 @@ bool catalog_delete(struct catalog *c, struct db *db, struct index *index)
     long long id = (long long)index->id;
     text_addf(&sql,
               "DROP TABLE d%lld;DROP TABLE s%lld;DROP TABLE IF EXISTS m%lld;"
-              "DROP TABLE IF EXISTS n%lld;"
+              "DROP TABLE IF EXISTS n%lld;DROP TABLE IF EXISTS c%lld;"
               "DELETE FROM dictionaries WHERE id=%lld;DELETE FROM indices WHERE id=%lld",
-              id, id, id, id, id, id);
+              id, id, id, id, id, id, id);
     db_forget(db);
     bool ok = source_flush(db);
     source_forget(db);

@@ -23,7 +23,7 @@ struct word_count {
     uint32_t all, fresh;
 };
 
-enum { INDEX_WANTED_WITH = 65536 };
+enum { INDEX_WANTED_WITH = 65536, INDEX_COLUMNS = 1024 /* of those that can be packed */ };
 
 struct index {
     int64_t id; /* names its tables: d<id>, s<id>, m<id> */
@@ -37,6 +37,11 @@ struct index {
     /* The column that a search wished an index for, from 1 on, plus INDEX_WANTED_WITH times the one
      * to stand behind it. */
     atomic_int wanted;
+    /* See columns.h: a bit for each column. The last two are the writer's. */
+    atomic_bool has_columns;
+    _Atomic uint64_t columns_wanted[INDEX_COLUMNS / 64];
+    uint64_t columns_building[INDEX_COLUMNS / 64];
+    int64_t columns_at;
     struct settings settings;
     struct mapping *mapping;
     struct alias *aliases;
@@ -117,8 +122,9 @@ bool catalog_set_mapping(struct catalog *c, struct db *db, struct index *index,
                          struct mapping *mapping);
 bool catalog_put_settings(struct catalog *c, struct db *db, struct index *index,
                           const struct json *body, struct failure *failure);
-/* Makes one index that searches wished for, in a transaction of its own; needs no lock. A column of
- * few different values gets none. Whether there was a wish. */
+/* Makes one index that searches wished for, and some of the packed columns, in transactions of
+ * their own; needs no lock. A column of few different values gets no index. True: there is more to
+ * make. */
 bool catalog_build_wanted(struct catalog *c, struct db *db);
 /* Writes the index's row; after aliases or sequence numbers changed. */
 bool catalog_save(struct db *db, struct index *index);

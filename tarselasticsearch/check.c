@@ -44,10 +44,10 @@ static char *text_of(struct check *c, const char *sql, long long number)
     return text;
 }
 
-/* Tables and their indices are called d7, s7, m7, i7, y7, x7_3: the number is the index's. */
+/* Tables and their indices are called c7, d7, s7, m7, i7, y7, x7_3: the number is the index's. */
 static char *owner_of_table(struct check *c, const char *table)
 {
-    if (!strchr("dsmiyx", table[0]) || !isdigit((unsigned char)table[1]))
+    if (!strchr("cdsmiyx", table[0]) || !isdigit((unsigned char)table[1]))
         return NULL;
     return text_of(c, "SELECT name FROM indices WHERE id=?", strtoll(table + 1, NULL, 10));
 }

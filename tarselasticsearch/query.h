@@ -10,6 +10,7 @@
 #include "value.h"
 
 struct highlight;
+struct conditions;
 
 struct query {
     struct text sql;
@@ -17,7 +18,8 @@ struct query {
     size_t count, size;
     struct tars_arena *arena; /* the request's */
     struct failure *failure;
-    struct highlight *highlight; /* marks what conditions look for; or NULL */
+    struct highlight *highlight;   /* marks what conditions look for; or NULL */
+    struct conditions *conditions; /* notes them: see conditions.h; or NULL */
     /* The columns, from 1 on, for which an index would help; 0: none. See query_wish. */
     int wanted, wanted_with;
     bool wanted_exact;

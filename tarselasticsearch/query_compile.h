@@ -7,6 +7,7 @@
 #ifndef STORE_QUERY_COMPILE_H
 #define STORE_QUERY_COMPILE_H
 
+#include "conditions.h"
 #include "query.h"
 
 struct compiler {
@@ -32,14 +33,6 @@ bool compile_refuse(struct compiler *c, const char *format, ...) TARS_PRINTF(2, 
 bool compile_refuse_shard(struct compiler *c, const char *format, ...) TARS_PRINTF(2, 3);
 bool compile_nothing(struct compiler *c);
 
-/* A condition in two halves around the column: bounds of a range, or one list of values. */
-struct condition {
-    const struct value *values;
-    size_t count;
-    const char *operations[2]; /* ">=", "<="; for a list "IN" */
-    bool list;
-    const char *function, *tail; /* f(column,?tail): of the column and the one value */
-};
 /* On the column, and for fields with several values also on the side table. */
 bool compile_condition(struct compiler *c, const struct field *f, const struct condition *cond);
 /* The field to compare; NULL without a failure: nothing can match; NULL with one: refused. */

@@ -97,6 +97,8 @@ bool compile_condition(struct compiler *c, const struct field *f, const struct c
     struct query *q = c->q;
     if (q->highlight && !c->scope && !highlight_mark(q->highlight, f, cond))
         return compile_refuse(c, "the request is too large to be highlighted");
+    if (q->conditions)
+        conditions_note(q->conditions, f, cond);
     if (!c->scope && f->index && !cond->function)
         query_wish(q, f, is_exact(cond));
     text_adds(&q->sql, "(");

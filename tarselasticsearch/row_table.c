@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "row.h"
 
+#include "columns.h"
 #include "source.h"
 
 #include <stdio.h>
@@ -121,6 +122,8 @@ bool row_remove(struct db *db, const struct index *index, int64_t seq)
     static const char *const statements[] = {"DELETE FROM d$ WHERE seq=?",
                                              "DELETE FROM m$ WHERE seq=?"};
     struct tables tables = {0};
+    if (!columns_forget(db, index, seq))
+        return false;
     mapping_each(index->mapping, note_tables, &tables);
     for (int i = 0; i < 1 + tables.many; i++) {
         sqlite3_stmt *s = prepare(db, statements[i], index);

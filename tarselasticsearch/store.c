@@ -59,12 +59,12 @@ static bool queue_put(struct queue *q, struct store_job *job, size_t limit)
     return fits;
 }
 
-/* Up to `max` jobs as a list; NULL after a second without any, or when the queue was closed. */
-static struct store_job *queue_take(struct queue *q, size_t max, bool *closed)
+/* Up to `max` jobs as a list; NULL after `seconds` without any, or when the queue was closed. */
+static struct store_job *queue_take(struct queue *q, size_t max, int seconds, bool *closed)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec++;
+    until.tv_sec += seconds;
     pthread_mutex_lock(&q->mutex);
     while (!q->first && !q->closed)
         if (pthread_cond_timedwait(&q->filled, &q->mutex, &until))
@@ -171,17 +171,18 @@ static void run_batch(struct store_context *c, struct store_job *list)
 static void *run_writer(void *arg)
 {
     struct store *s = arg;
-    bool closed = false;
-    int idle = 0; /* turns without a write, of a second */
+    bool closed = false, more = false;
+    int idle = 0; /* turns without work, of a second */
     while (!closed) {
-        struct store_job *list = queue_take(&s->writes, BATCH_LIMIT, &closed);
-        idle = list ? 0 : idle + 1;
+        struct store_job *list = queue_take(&s->writes, BATCH_LIMIT, !more, &closed);
+        idle = list || more ? 0 : idle + 1;
         if (list)
             run_batch(&s->writer, list);
         else if (idle == IDLE_TURNS)
             db_tidy(s->writer.db);
-        if (!closed)
-            catalog_build_wanted(s->catalog, s->writer.db);
+        more = false;
+        if (!closed && !atomic_load(&s->stats.full))
+            more = catalog_build_wanted(s->catalog, s->writer.db);
     }
     return NULL;
 }
@@ -192,7 +193,7 @@ static void *run_reader(void *arg)
     struct store *s = c->store;
     bool closed = false;
     while (!closed) {
-        struct store_job *job = queue_take(&s->reads, 1, &closed);
+        struct store_job *job = queue_take(&s->reads, 1, 1, &closed);
         scrolls_sweep(s->scrolls);
         if (!job)
             continue;
