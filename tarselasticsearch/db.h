@@ -7,12 +7,14 @@
 #include <tars/types.h>
 
 struct packer;
+struct answers;
 
 struct db {
     sqlite3 *sql;
-    struct packer *packer;  /* of sources; made when it is needed */
-    struct map *statements; /* by their text */
-    uint64_t dropped;       /* how often statements went: who keeps one asks again after that */
+    struct packer *packer;   /* of sources; made when it is needed */
+    struct map *statements;  /* by their text */
+    struct answers *answers; /* shared with others; or NULL */
+    uint64_t dropped;        /* how often statements went: who keeps one asks again after that */
 };
 
 /* `writer`: creates the file, syncs every commit to the disk. */

@@ -2,6 +2,7 @@
 #include "search.h"
 
 #include "aggs.h"
+#include "answers.h"
 #include "base/clock.h"
 #include "base/xmalloc.h"
 #include "hits.h"
@@ -19,6 +20,7 @@ struct request {
     const struct index_list *indices;
     const struct json *query, *after, *collapse; /* the name of a field */
     struct aggs *aggs;
+    const struct json *asked; /* the aggregations as they came */
     struct sort sorts[HIT_SORTS];
     size_t sort_count;
     bool sorted;                     /* by the caller's wish: hits show their keys */
@@ -83,6 +85,7 @@ static bool read_aggs(struct request *r, const struct json *p)
         return refuse(r, "parsing_exception", "Found two aggregation definitions");
     if (p->type == JSON_OBJECT && !p->count)
         return true;
+    r->asked = p;
     r->aggs = aggs_parse(p, r->arena, r->failure);
     if (!r->aggs && r->failure->shard)
         snprintf(r->failure->index, sizeof r->failure->index, "%s",
@@ -551,6 +554,56 @@ static void add_tail(double best, bool any, const struct text *hits, struct text
     text_adds(to, "}");
 }
 
+/* ---- aggregations
+ * ------------------------------------------------------------------------------------------ */
+
+enum { KEY_INDICES = 8 };
+
+/* Every write to an index moves its next sequence number on. False: it cannot be told. */
+static bool add_state(struct db *db, const struct index *index, struct text *key)
+{
+    sqlite3_stmt *s = db_prepare(
+        db, tars_str("SELECT next_seq,mapping,columns FROM indices WHERE id=?"));
+    if (!s)
+        return false;
+    sqlite3_bind_int64(s, 1, index->id);
+    bool ok = sqlite3_step(s) == SQLITE_ROW;
+    text_addf(key, "%lld ", (long long)index->id);
+    for (int i = 0; ok && i < 3; i++) {
+        struct tars_str part = db_column_str(s, i);
+        text_addf(key, "%zu ", part.len);
+        text_add(key, part.at, part.len);
+    }
+    sqlite3_reset(s);
+    return ok;
+}
+
+/* What is asked, of which state; false when the answer is not to be kept: where documents are shown
+ * as well, as Elasticsearch does, and where it depends on the time. */
+static bool make_key(const struct request *r, struct db *db, struct text *key)
+{
+    if (!db->answers || r->size || r->indices->len > KEY_INDICES)
+        return false;
+    json_print(r->asked, key);
+    if (r->query)
+        json_print(r->query, key);
+    bool ok = !memmem(key->at, key->len, "now", 3);
+    for (size_t i = 0; ok && i < r->indices->len; i++)
+        ok = add_state(db, r->indices->at[i], key);
+    return ok;
+}
+
+static bool aggregate(struct request *r, struct db *db, struct text *to)
+{
+    struct text key = {0};
+    bool keep = make_key(r, db, &key), known = keep && answers_get(db->answers, text_str(&key), to);
+    bool ok = known || aggs_run(r->aggs, db, r->indices, r->query, to);
+    if (ok && keep && !known)
+        answers_put(db->answers, text_str(&key), text_str(to));
+    text_free(&key);
+    return ok;
+}
+
 static bool run(struct request *r, struct db *db, struct query *q, struct text *to)
 {
     struct page *page;
@@ -573,7 +626,7 @@ static bool run(struct request *r, struct db *db, struct query *q, struct text *
     sqlite3_clear_bindings(s);
     if (page && !ok)
         sql_failure(r, db);
-    ok = ok && (!r->aggs || aggs_run(r->aggs, db, r->indices, r->query, &found));
+    ok = ok && (!r->aggs || aggregate(r, db, &found));
     if (ok) {
         text_adds(to, "{");
         add_head(r, total, to);

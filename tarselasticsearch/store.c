@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "store.h"
 
+#include "answers.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "scrolls.h"
@@ -26,6 +27,7 @@ struct store {
     char *path;
     struct catalog *catalog;
     struct scrolls *scrolls;
+    struct answers *answers;
     struct queue writes, reads;
     struct store_context writer, *readers;
     pthread_t writer_thread, *reader_threads;
@@ -214,6 +216,8 @@ static bool context_open(struct store *s, struct store_context *c, bool writer,
     c->store = s;
     c->arena = tars_arena_new(s->options.request_memory);
     c->db = db_open(s->path, writer, error);
+    if (c->db)
+        c->db->answers = s->answers;
     return c->db != NULL;
 }
 
@@ -245,6 +249,7 @@ struct store *store_open(const struct store_options *options, struct tars_error 
     s->readers = xcalloc((size_t)options->readers, sizeof *s->readers);
     s->reader_threads = xcalloc((size_t)options->readers, sizeof *s->reader_threads);
     s->scrolls = scrolls_new(options->scroll_limit);
+    s->answers = answers_new();
     queue_init(&s->writes);
     queue_init(&s->reads);
     bool ok = context_open(s, &s->writer, true, error) &&
@@ -277,6 +282,7 @@ void store_close(struct store *s)
         context_close(&s->readers[i]);
     context_close(&s->writer);
     catalog_free(s->catalog);
+    answers_free(s->answers);
     free(s->readers);
     free(s->reader_threads);
     free(s->path);

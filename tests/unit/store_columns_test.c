@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
+#include "tarselasticsearch/answers.h"
 #include "tarselasticsearch/columns.h"
 #include "tarselasticsearch/document.h"
 #include "tarselasticsearch/search.h"
@@ -318,10 +319,67 @@ START_TEST(an_index_that_goes_takes_its_columns_along)
 }
 END_TEST
 
+START_TEST(kept_answers_hold_until_a_write)
+{
+    static const char sum[] = ALL "\"aggs\":{\"c\":{\"value_count\":{\"field\":\"service\"}}}}";
+    static const char timed[] = ALL
+        "\"query\":{\"range\":{\"at\":{\"lt\":\"now\"}}},\"aggs\":{\"c\":{"
+        "\"value_count\":{\"field\":\"service\"}}}}";
+    static const char hits[] = "{\"aggs\":{\"c\":{\"value_count\":{\"field\":\"service\"}}}}";
+    db->answers = answers_new();
+    free(ask(timed));
+    free(ask(hits));
+    ck_assert_uint_eq(answers_bytes(db->answers), 0);
+    char *first = ask(sum);
+    ck_assert_uint_gt(answers_bytes(db->answers), 0);
+    ck_assert(db_exec(db, "UPDATE d1 SET f0=NULL WHERE seq=3")); /* behind the store's back */
+    char *second = ask(sum);
+    ck_assert_str_eq(first, second);
+    write_and_save(DOC_DELETE, "5", "");
+    char *third = ask(sum);
+    ck_assert_str_ne(first, third);
+    free(first);
+    free(second);
+    free(third);
+    answers_free(db->answers);
+}
+END_TEST
+
+START_TEST(kept_answers_are_bounded)
+{
+    struct answers *a = answers_new();
+    struct text big = {0}, found = {0};
+    memset(text_reserve(&big, 100000), 'x', 100000);
+    text_cut(&big, 100000);
+    for (int i = 0; i < 500; i++) {
+        char key[24];
+        snprintf(key, sizeof key, "key %d", i);
+        answers_put(a, tars_str(key), text_str(&big));
+        answers_put(a, tars_str(key), text_str(&big));
+        ck_assert_uint_le(answers_bytes(a), ANSWERS_BYTES);
+        ck_assert(answers_get(a, tars_str("key 0"), &found)); /* is asked for all the time */
+        text_cut(&found, 0);
+    }
+    ck_assert(answers_get(a, tars_str("key 499"), &found));
+    ck_assert_uint_eq(found.len, 100000);
+    ck_assert(!answers_get(a, tars_str("key 1"), &found));
+    struct text huge = {0};
+    text_reserve(&huge, ANSWERS_BYTES);
+    memset(huge.at, 'y', ANSWERS_BYTES);
+    text_cut(&huge, ANSWERS_BYTES);
+    answers_put(a, tars_str("huge"), text_str(&huge));
+    ck_assert(!answers_get(a, tars_str("huge"), &found));
+    text_free(&huge);
+    text_free(&big);
+    text_free(&found);
+    answers_free(a);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store_columns");
-    TCase *tc = tcase_create("columns");
+    TCase *tc = tcase_create("columns"), *plain = tcase_create("answers");
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, both_ways_have_the_same_answers);
@@ -331,7 +389,10 @@ int main(void)
     tcase_add_test(tc, a_field_that_gets_several_values_is_read_from_the_documents);
     tcase_add_test(tc, a_field_that_came_later_has_columns_without_values);
     tcase_add_test(tc, an_index_that_goes_takes_its_columns_along);
+    tcase_add_test(tc, kept_answers_hold_until_a_write);
+    tcase_add_test(plain, kept_answers_are_bounded);
     suite_add_tcase(suite, tc);
+    suite_add_tcase(suite, plain);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
