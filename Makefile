@@ -39,7 +39,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
         -Wwrite-strings -Wformat=2 -Wvla $(WERROR)
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Icommon -I$(GEN) $(call pkg,--cflags,$(PKGS) $(DAEMON_PKGS)) \
             -DTARSC_VERSION='"$(VERSION)"'
-CFLAGS ?= -O2 -g
+CFLAGS ?= $(if $(FUZZING),-O2,$(if $(SAN),-O1,-O2)) -g
 CFLAGS += -std=c11 -fPIC -fno-semantic-interposition -pthread $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 LDFLAGS += -pthread $(if $(SAN),-fsanitize=$(SAN))
 LDLIBS := $(call pkg,--libs,$(PKGS)) -lm
@@ -175,9 +175,10 @@ unit: all $(filter $(BUILD)/tests/unit/%,$(TEST_BIN))
 THREADED := integration/% $(addprefix unit/,client_% daemon_% es_% loop_% registry_% report_% server_% spool_%)
 SANITIZED := $(if $(filter thread,$(SAN)),$(filter $(THREADED:%=$(BUILD)/tests/%),$(TEST_BIN)),$(TEST_BIN)) \
              $(sort $(wildcard tests/integration/store_*.sh))
-.PHONY: sanitized
+.PHONY: sanitized sanitized-build
+sanitized-build: $(PROGRAMS:%=$(BIN)/%) $(filter-out %.sh,$(SANITIZED))
 sanitized:
-	@$(MAKE) --no-print-directory -j$(PARALLEL) tests
+	@$(MAKE) --no-print-directory -j$(PARALLEL) sanitized-build
 	@BUILD=$(BUILD) tests/run $(SANITIZED)
 
 .PHONY: deps test run

@@ -9,11 +9,12 @@ FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/$(or $(F),*)_f
 # Coverage feedback for the fuzzer everywhere, its main() only where a fuzzer is linked.
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link
 
-.PHONY: fuzz fuzzers
-fuzz:
+.PHONY: fuzz fuzz-build fuzzers
+fuzz: fuzz-build
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZERS)
+fuzz-build:
 	@scripts/deps check
 	@$(MAKE) --no-print-directory -j$(PARALLEL) CC=clang SAN=address,undefined VARIANT=fuzz FUZZING=1 fuzzers
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZERS)
 
 ifdef FUZZING
 CFLAGS += $(FUZZ_FLAGS)
