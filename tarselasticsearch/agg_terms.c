@@ -19,6 +19,7 @@ struct order {
 
 struct terms_options {
     int64_t size, least;
+    int64_t shard_size; /* -1: not said */
     struct order orders[ORDERS];
     size_t order_count;
     const struct json *include, *exclude; /* arrays of values, or an expression */
@@ -90,7 +91,7 @@ static bool parse_option(struct aggs *all, struct agg *a, struct terms_options *
     if (tars_str_is(p->name, "size"))
         return read_positive(all, p, 1, &o->size);
     if (tars_str_is(p->name, "shard_size"))
-        return read_positive(all, p, 1, &ignored);
+        return read_positive(all, p, 1, &o->shard_size);
     if (tars_str_is(p->name, "min_doc_count"))
         return read_positive(all, p, 0, &o->least);
     if (tars_str_is(p->name, "shard_min_doc_count"))
@@ -126,7 +127,7 @@ static bool parse_terms(struct aggs *all, struct agg *a, const struct json *body
     if (!o)
         return false;
     a->options = o;
-    *o = (struct terms_options){.size = 10, .least = 1, .order_count = 1};
+    *o = (struct terms_options){.size = 10, .least = 1, .shard_size = -1, .order_count = 1};
     o->orders[0] = (struct order){.by_count = true, .descending = true};
     for (const struct json *p = body->child; p; p = p->next) {
         bool taken;
@@ -333,6 +334,19 @@ static bool add_unseen(struct aggs *all, const struct agg *a, struct terms_state
     return true;
 }
 
+/* Elasticsearch asks its shards for some terms more than it shows. When there are even more, and
+ * they are ordered otherwise than by the largest count or the key, it cannot tell the error (-1),
+ * although there is none with one shard. */
+static int error_bound(const struct terms_options *o, size_t terms)
+{
+    const struct order *first = &o->orders[0];
+    int64_t asked = o->shard_size < 0 ? o->size + o->size / 2 + 10 : o->shard_size;
+    if (asked < o->size)
+        asked = o->size;
+    bool known = first->by_key || (first->by_count && first->descending);
+    return known || (int64_t)terms < asked ? 0 : -1;
+}
+
 static bool print_terms(struct aggs *all, const struct agg *a, void *state, struct text *to)
 {
     struct terms_state *t = state;
@@ -359,8 +373,8 @@ static bool print_terms(struct aggs *all, const struct agg *a, void *state, stru
         ok = print_term(all, a, b, &buckets);
     }
     head = buckets.len;
-    text_addf(to, "\"doc_count_error_upper_bound\":0,\"sum_other_doc_count\":%lld,\"buckets\":[",
-              (long long)(rest));
+    text_addf(to, "\"doc_count_error_upper_bound\":%d,\"sum_other_doc_count\":%lld,\"buckets\":[",
+              error_bound(o, t->map.count), (long long)rest);
     text_add(to, head ? buckets.at : "", head);
     text_adds(to, "]");
     text_free(&buckets);

@@ -216,7 +216,9 @@ static bool take_wishes(struct index *index)
 {
     bool any = false;
     for (int i = 0; i < INDEX_COLUMNS / 64; i++) {
-        uint64_t wanted = atomic_exchange(&index->columns_wanted[i], 0);
+        uint64_t wanted = atomic_load(&index->columns_wanted[i])
+                              ? atomic_exchange(&index->columns_wanted[i], 0)
+                              : 0;
         if (wanted)
             index->columns_at = 0;
         index->columns_building[i] |= wanted;

@@ -81,7 +81,7 @@ route_run rest_get_doc, rest_get_source, rest_put_doc, rest_post_doc, rest_creat
 route_run rest_cat_count, rest_cat_aliases;                 /* cat.c */
 route_run rest_analyze, rest_health, rest_field_caps;       /* in files of their names */
 route_run rest_delete_by_query, rest_update_by_query;       /* by_query.c */
-route_run rest_search, rest_msearch, rest_count, rest_scroll, rest_end_scroll,
-    rest_refresh, rest_flush; /* searches.c */
+route_run rest_search, rest_msearch, rest_count, rest_scroll, rest_end_scroll, rest_refresh,
+    rest_flush; /* searches.c */
 
 #endif
