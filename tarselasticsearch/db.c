@@ -26,20 +26,13 @@ static const char writer_setup[] =
     "PRAGMA temp_store=MEMORY;";
 static const char reader_setup[] = "PRAGMA query_only=1;PRAGMA cache_size=-1000;";
 
-/* Ends kept statements; those that are in the middle of their rows only with `busy_too`. */
-static void drop_statements(struct db *db, bool busy_too)
+static void drop_statements(struct db *db)
 {
-    struct map *kept = map_new(NULL);
     struct tars_str sql;
     void *statement;
-    for (size_t at = 0; map_next(db->statements, &at, &sql, &statement);) {
-        if (!busy_too && sqlite3_stmt_busy(statement))
-            map_put(kept, sql, statement);
-        else
-            sqlite3_finalize(statement);
-    }
-    map_free(db->statements);
-    db->statements = kept;
+    for (size_t at = 0; map_next(db->statements, &at, &sql, &statement);)
+        sqlite3_finalize(statement);
+    map_clear(db->statements);
     db->dropped++;
 }
 
@@ -63,7 +56,7 @@ void db_close(struct db *db)
 {
     if (!db)
         return;
-    drop_statements(db, true);
+    drop_statements(db);
     map_free(db->statements);
     source_packer_free(db->packer);
     sqlite3_close_v2(db->sql);
@@ -94,8 +87,6 @@ sqlite3_stmt *db_prepare(struct db *db, struct tars_str sql)
     if (sqlite3_prepare_v3(db->sql, sql.at, (int)sql.len, SQLITE_PREPARE_PERSISTENT, &statement,
                            NULL) != SQLITE_OK)
         return NULL;
-    if (map_len(db->statements) >= STATEMENTS_KEPT)
-        drop_statements(db, false);
     map_put(db->statements, sql, statement);
     return statement;
 }
@@ -115,7 +106,13 @@ bool db_run(sqlite3_stmt *statement)
 
 void db_forget(struct db *db)
 {
-    drop_statements(db, true);
+    drop_statements(db);
+}
+
+void db_settle(struct db *db)
+{
+    if (map_len(db->statements) > STATEMENTS_KEPT)
+        drop_statements(db);
 }
 
 void db_tidy(struct db *db)

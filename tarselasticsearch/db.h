@@ -25,13 +25,16 @@ void db_close(struct db *db);
 bool db_has_log(const char *path);
 bool db_leave_log(sqlite3 *sql, bool had_log);
 
-/* A statement ready to be bound; kept for the next time. NULL: see db_problem. */
+/* A statement ready to be bound; kept until db_settle or db_forget. NULL: see db_problem. */
 sqlite3_stmt *db_prepare(struct db *db, struct tars_str sql);
 bool db_exec(struct db *db, const char *sql);
 /* Steps a statement without rows and resets it. */
 bool db_run(sqlite3_stmt *statement);
 /* Drops kept statements: after tables went away. */
 void db_forget(struct db *db);
+/* The same when there are many of them: between two jobs, or two documents, when nobody holds one.
+ */
+void db_settle(struct db *db);
 /* Brings the log into the file and makes it short, unless somebody reads what it holds, and frees
  * the cache. For the writer, outside a transaction. */
 void db_tidy(struct db *db);

@@ -322,6 +322,7 @@ bool doc_write(struct catalog *c, struct db *db, const struct doc_write *write, 
                       .may_grow = may_grow};
     struct doc old;
     char made[21];
+    db_settle(db);
     *result = (struct doc_result){0};
     snprintf(result->index, sizeof result->index, "%" TARS_STR_FMT, TARS_STR_ARG(write->index));
     if (check_id(&job, made)) {

@@ -146,6 +146,7 @@ static void run_batch(struct store_context *c, struct store_job *list)
     bool ok = db_exec(c->db, "BEGIN IMMEDIATE");
     for (struct store_job *job = list; job && ok; job = job->next) {
         tars_arena_reset(c->arena);
+        db_settle(c->db);
         job->run(c, job);
         ok = !c->broken;
     }
@@ -200,6 +201,7 @@ static void *run_reader(void *arg)
         if (!job)
             continue;
         tars_arena_reset(c->arena);
+        db_settle(c->db);
         job->run(c, job);
         s->stats.reads++;
         job->done(job, true);

@@ -9,11 +9,12 @@
 #include "tarselasticsearch/db.h"
 #include "tarselasticsearch/wildcard.h"
 
-START_TEST(statement_in_the_middle_of_its_rows_survives_many_others)
+START_TEST(a_statement_that_is_held_survives_many_others)
 {
     struct db *db = db_open(":memory:", true, NULL);
     ck_assert_ptr_nonnull(db);
     sqlite3_stmt *rows = db_prepare(db, tars_str("VALUES(1),(2),(3)"));
+    sqlite3_stmt *later = db_prepare(db, tars_str("VALUES(4)"));
     ck_assert_int_eq(sqlite3_step(rows), SQLITE_ROW);
     for (int i = 0; i < 600; i++) {
         char sql[40];
@@ -22,7 +23,28 @@ START_TEST(statement_in_the_middle_of_its_rows_survives_many_others)
     }
     ck_assert_int_eq(sqlite3_step(rows), SQLITE_ROW);
     ck_assert_int_eq(sqlite3_column_int(rows, 0), 2);
+    ck_assert_int_eq(sqlite3_step(later), SQLITE_ROW);
+    ck_assert_int_eq(sqlite3_column_int(later, 0), 4);
     sqlite3_reset(rows);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(many_statements_are_dropped_when_nobody_holds_one)
+{
+    struct db *db = db_open(":memory:", true, NULL);
+    ck_assert_ptr_nonnull(db);
+    uint64_t dropped = db->dropped;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 200; i++) {
+            char sql[40];
+            int len = snprintf(sql, sizeof sql, "SELECT %d,%d", round, i);
+            ck_assert(db_run(db_prepare(db, tars_str_n(sql, (size_t)len))));
+        }
+        db_settle(db);
+        ck_assert_uint_eq(db->dropped, dropped + (uint64_t)round);
+    }
+    ck_assert_ptr_null(sqlite3_next_stmt(db->sql, NULL));
     db_close(db);
 }
 END_TEST
@@ -61,7 +83,8 @@ int main(void)
 {
     Suite *suite = suite_create("store_db");
     TCase *tc = tcase_create("db");
-    tcase_add_test(tc, statement_in_the_middle_of_its_rows_survives_many_others);
+    tcase_add_test(tc, a_statement_that_is_held_survives_many_others);
+    tcase_add_test(tc, many_statements_are_dropped_when_nobody_holds_one);
     tcase_add_test(tc, wildcards_match_whole_texts_by_characters);
     tcase_add_test(tc, no_wildcard_stalls_the_store);
     suite_add_tcase(suite, tc);
