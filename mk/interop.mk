@@ -2,6 +2,8 @@
 #
 # The C peers of tests/interop: each file of tests/interop/c is a program, all of them speak
 # tests/interop/AllTypes.tars.
+#
+# make test-peers    installs the other SDKs and clients that tests speak with
 
 INTEROP_GEN := $(GEN)/interop/AllTypes
 INTEROP_C := $(wildcard tests/interop/c/*.c)
@@ -20,3 +22,10 @@ $(INTEROP_BIN): $(BUILD)/tests/interop/%: $(OBJ)/tests/interop/c/%.o $(OBJ)/gen/
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.PHONY: test-peers test-sdks test-clients
+test-peers: test-sdks test-clients
+test-sdks:
+	@tests/interop/prepare node java python hello-java
+test-clients:
+	@tests/store/clients/prepare python node java
