@@ -356,7 +356,8 @@ static bool make_index(struct import *im, bool *made, struct tars_error *error)
     bool ok = making || tars_fail(error, -1, "cannot read %s", path);
     if (ok && !access_ask(im->access, "PUT", es_path(im->index, NULL), making, &answer)) {
         ok = answer.text && strstr(answer.text, "resource_already_exists_exception");
-        *error = answer.error;
+        if (!ok)
+            *error = answer.error;
     } else {
         *made = ok;
     }
@@ -507,6 +508,9 @@ static bool skip_lines(struct import *im, uint64_t lines, struct tars_error *err
     while (ok && im->line < lines)
         ok = read_line(im, &line, &size, error);
     free(line);
+    if (!ok && !error->text[0])
+        tars_fail(error, -1, "has %llu lines, and %s says that %llu of them were imported",
+                  (unsigned long long)im->line, im->position, (unsigned long long)lines);
     return ok;
 }
 

@@ -116,6 +116,8 @@ START_TEST(documents_go_to_files_and_back_as_they_were)
     ck_assert_int_eq(unlink(tk_text("%s/t_a20260101.imported", dir)), 0);
     expect(0, "1200 documents written", "es", "import", "--overwrite", dir, "t_a20260101");
     has("/t_a20260101/_source/id%207%22%2F", "a\\\"b7");
+    tk_write_file(tk_text("%s/t_a20260101.ndjson.gz", dir), "{\"_id\":\"1\",\"_source\":{}}\n");
+    expect(1, "has 1 lines, and", "es", "import", dir);
 }
 END_TEST
 
