@@ -38,7 +38,8 @@ static const char usage[] =
 
 struct letter {
     char *line; /* as it stands in the file */
-    cJSON *json;
+    size_t len;
+    cJSON *json; /* NULL: none of ours */
     bool gone;
 };
 
@@ -67,6 +68,25 @@ static void letters_free(struct letters *l)
         close(l->fd);
 }
 
+static bool is_letter(const struct letter *letter)
+{
+    const char *action = text_of(letter, "action");
+    return *text_of(letter, "place") && !strpbrk(text_of(letter, "source"), "\r\n") &&
+           (strcmp(action, "index") == 0 || strcmp(action, "create") == 0 ||
+            strcmp(action, "update") == 0 || strcmp(action, "delete") == 0);
+}
+
+static struct letter read_letter(const char *line, size_t len)
+{
+    struct letter letter = {
+        .line = xstrndup(line, len), .len = len, .json = cJSON_ParseWithLength(line, len)};
+    if (!is_letter(&letter)) {
+        cJSON_Delete(letter.json);
+        letter.json = NULL;
+    }
+    return letter;
+}
+
 /* Reads a file; a line that is none of ours stays in it and is not shown. */
 static bool read_letters(struct letters *l, char *path, int flags)
 {
@@ -78,8 +98,7 @@ static bool read_letters(struct letters *l, char *path, int flags)
     while (file && (len = getline(&line, &size, file)) > 0) {
         if (l->count == room)
             l->list = xrealloc(l->list, (room = room ? room * 2 : 64) * sizeof *l->list);
-        l->list[l->count++] = (struct letter){.line = xstrndup(line, (size_t)len),
-                                              .json = cJSON_Parse(line)};
+        l->list[l->count++] = read_letter(line, (size_t)len);
     }
     free(line);
     if (!file) {
@@ -99,7 +118,7 @@ static bool write_letters(const struct letters *l)
     bool ok = file != NULL;
     for (size_t i = 0; ok && i < l->count; i++)
         if (!l->list[i].gone) {
-            ok = fputs(l->list[i].line, file) >= 0;
+            ok = fwrite(l->list[i].line, 1, l->list[i].len, file) == l->list[i].len;
             left++;
         }
     ok = ok && fflush(file) == 0 && fdatasync(fileno(file)) == 0;
@@ -226,7 +245,8 @@ static void show_letter(const struct letter *letter)
     char when[40] = "";
     const cJSON *at = cJSON_GetObjectItemCaseSensitive(letter->json, "at"),
                 *status = cJSON_GetObjectItemCaseSensitive(letter->json, "status");
-    time_t seconds = (time_t)(at ? at->valuedouble / 1000 : 0);
+    double ms = at ? at->valuedouble : 0;
+    time_t seconds = ms > 0 && ms < 1e15 ? (time_t)(ms / 1000) : 0;
     struct tm parts;
     strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime_r(&seconds, &parts));
     printf("%s  %s  %s %s/%s\n  %d %s: %s\n  %s\n", text_of(letter, "place"), when,

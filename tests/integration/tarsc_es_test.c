@@ -206,6 +206,30 @@ START_TEST(dead_letters_are_listed_shown_and_sent_once_more)
 }
 END_TEST
 
+/* What a power cut leaves of a line: zeros in front of what was appended later. */
+START_TEST(a_line_that_is_no_letter_stays_as_it_is)
+{
+    const char *dir = folder_with_letters();
+    char torn[] = "\0\0\0\n{\"place\":\"ab-1-f0\",\"action\":\"none\"}\n", left[4096];
+    struct dead_letters dead;
+    uint64_t dropped = 0;
+    size_t written;
+    struct tars_error error;
+    dead_open(&dead, dir, 1 << 20, 0);
+    ck_assert(dead_append(&dead, 1, torn, sizeof torn - 1, &written, &dropped, &error));
+    dead_close(&dead);
+    must("PUT", "/t_dead", "{}");
+    expect(0, "1 dead letters stored in", "spool", "retry", dir, "ab-1-20");
+    expect(0, "0 dead letters stored in", "spool", "retry", dir, "ab-1-f0");
+    FILE *file = fopen(tk_text("%s/dead/0000000000000001.ndjson", dir), "re");
+    ck_assert_ptr_nonnull(file);
+    size_t len = fread(left, 1, sizeof left, file);
+    fclose(file);
+    ck_assert_uint_gt(len, sizeof torn - 1);
+    ck_assert_int_eq(memcmp(left + len - (sizeof torn - 1), torn, sizeof torn - 1), 0);
+}
+END_TEST
+
 /* ---- with the daemon running
  * -------------------------------------------------------------------------- */
 
@@ -278,6 +302,7 @@ int main(void)
     tcase_add_test(tc, an_export_that_ended_early_is_made_anew);
     tcase_add_test(tc, documents_that_are_refused_are_named_and_the_others_written);
     tcase_add_test(tc, dead_letters_are_listed_shown_and_sent_once_more);
+    tcase_add_test(tc, a_line_that_is_no_letter_stays_as_it_is);
     tcase_add_test(tc, letters_are_sent_while_the_daemon_goes_on_writing_some);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
