@@ -16,7 +16,9 @@ import time
 
 PODS = 200
 KILLS = 100
-LOST_PODS = 20  # supervisor and server killed at once, so that nobody says anything
+LOST_PODS = 50  # supervisor and server killed at once, so that nobody says anything
+LOSSES = 2  # times so many, with reports every 3 s; as many again within the window would be held
+WINDOW_SECONDS = 95  # a little more than the registry's protect-window
 IDLE_SECONDS = 30
 PORTS = (26000, 29999)  # of the pods; below those that the kernel gives to clients
 OBJECT = "Demo.SimpleServer.HelloObj"
@@ -143,6 +145,7 @@ class Supervision:
         self.build = build
         self.folder = folder
         self.query_port = query_port
+        self.lost_at = -WINDOW_SECONDS
         self.pods = [Pod(build, folder, n, locator) for n in range(PODS)]
 
     def stop(self):
@@ -190,11 +193,12 @@ class Supervision:
             took.append((self.watch.wait(lambda h: pod.host not in h, 30, "a removal") - began) * 1000)
         return sorted(took)
 
-    def lost_pods(self, interval):
-        """Ms from the death of pods, each with its reports `interval` apart, to answers without them."""
+    def lost_pods(self, interval, first):
+        """Ms from the death of pods, each with its reports `interval` apart, to answers without them.
+        Their numbers begin at `first`. Waits until the registry has forgotten earlier losses."""
+        time.sleep(max(0, self.lost_at + WINDOW_SECONDS - time.monotonic()))
         pods = [
-            Pod(self.build, self.folder, PODS + n + (200 if interval == "30s" else 0), self.locator(),
-                TARS_KEEPALIVE_INTERVAL=interval)
+            Pod(self.build, self.folder, first + n, self.locator(), TARS_KEEPALIVE_INTERVAL=interval)
             for n in range(LOST_PODS)
         ]
         before = self.pods
@@ -229,6 +233,7 @@ class Supervision:
         for pod in pods:
             pod.process.wait()
         self.pods = before
+        self.lost_at = time.monotonic()
         return sorted(took)
 
     def locator(self):
@@ -306,8 +311,8 @@ def measure(report, build, out, folder, suite, memory_mb, cpu_seconds):
         killed = supervision.killed_servers()
         supervision.watch = Watch(suite.query)
         supervision.watch.wait(lambda h: len(h) >= PODS, 120, "the return of the killed servers")
-        ours = supervision.lost_pods("3s")
-        original = supervision.lost_pods("30s")
+        ours = sorted(ms for n in range(LOSSES) for ms in supervision.lost_pods("3s", PODS + n * LOST_PODS))
+        original = supervision.lost_pods("30s", PODS + LOSSES * LOST_PODS)
     finally:
         supervision.stop()
     report.say()

@@ -74,6 +74,14 @@ bool liveness_silent(const struct liveness *l, const struct instance *i, int64_t
            (i->probed.dead > l->back || liveness_silence(l, i, now) > liveness_patience(l, i));
 }
 
+/* It is being asked whether it still accepts, has not answered, and half of its patience is over:
+ * one of many that fell silent together is seen with them, whoever's turn comes first. */
+static bool is_suspect(const struct liveness *l, const struct instance *i, int64_t now)
+{
+    return i->probed.waiting && i->probed.accepted && liveness_watched(i) &&
+           liveness_silence(l, i, now) * 2 > liveness_patience(l, i);
+}
+
 /* ---- protection
  * ----------------------------------------------------------------------------------- */
 
@@ -172,12 +180,14 @@ size_t liveness_round(struct liveness *l, const struct table *table, int64_t now
     l->last_round = now;
     l->spared = 0;
 
-    size_t silent = 0, alive = 0, at = 0;
+    size_t silent = 0, suspect = 0, alive = 0, at = 0;
     struct instance *i;
     while (table_next(table, &at, &i)) {
+        bool is_silent = liveness_silent(l, i, now);
         alive += i->record && i->reports.expected && i->present == STATE_ACTIVE;
-        silent += liveness_silent(l, i, now);
+        silent += is_silent;
+        suspect += !is_silent && is_suspect(l, i, now);
     }
-    l->holding = silent && must_hold(l, silent, alive, now);
+    l->holding = silent && must_hold(l, silent + suspect, alive, now);
     return silent && !l->holding ? let_go(l, table, now, gone, user) : 0;
 }

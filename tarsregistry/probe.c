@@ -343,17 +343,11 @@ void prober_free(struct prober *p)
     free(p);
 }
 
-/* Who reports often is missed by its silence as soon as asking would tell. */
-static bool tells_itself(const struct prober *p, const struct instance *i)
-{
-    return liveness_patience(p->liveness, i) <= p->rules.after_ms + 2 * p->rules.interval_ms;
-}
-
 /* Late ones that can be reached; and, while they are well, those of which that is not known. */
 static bool is_due(struct prober *p, struct instance *i, int64_t now)
 {
     if (i->kind != INSTANCE_SERVER || i->probed.waiting || now < i->probed.next ||
-        !liveness_watched(i) || i->present != STATE_ACTIVE || tells_itself(p, i))
+        !liveness_watched(i) || i->present != STATE_ACTIVE)
         return false;
     if (i->probed.accepted)
         return is_late(p, i, now);

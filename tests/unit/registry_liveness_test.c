@@ -29,13 +29,20 @@ static void teardown(void)
     table_free(table);
 }
 
+/* As long as until the next one. */
+static const char *make_id(int n)
+{
+    static char id[32];
+    snprintf(id, sizeof id, "App|Server|%d", n);
+    return id;
+}
+
 /* With up to two servants; NULL: none. */
 static struct instance *add_of(int n, const char *one, const char *other)
 {
-    char id[32], node[16];
+    char node[16];
     struct adapter adapters[2] = {{.servant = tars_str(one ? one : "")},
                                   {.servant = tars_str(other ? other : "")}};
-    snprintf(id, sizeof id, "App|Server|%d", n);
     snprintf(node, sizeof node, "%d", n);
     struct record record = {.application = tars_str("App"),
                             .server_name = tars_str("Server"),
@@ -45,7 +52,7 @@ static struct instance *add_of(int n, const char *one, const char *other)
                                              : one ? 1
                                                    : 0,
                             .adapters = adapters};
-    struct instance *i = table_add(table, tars_str(id), INSTANCE_SERVER);
+    struct instance *i = table_add(table, tars_str(make_id(n)), INSTANCE_SERVER);
     table_set_record(table, i, record_copy(&record));
     table_set_present(table, i, STATE_ACTIVE, 1);
     return i;
@@ -199,6 +206,40 @@ static void add_many(int count, int silent, int64_t now)
 }
 
 /* Weakness 8: protection is on by default. */
+/* The first verdict comes while the others still wait for theirs. */
+START_TEST(many_that_are_asked_and_do_not_answer_are_seen_together)
+{
+    int64_t last = 0;
+    for (int n = 0; n < 40; n++) {
+        struct instance *i = add(n);
+        last = report(i, SECOND, 3 * SECOND, 5);
+        i->probed.accepted = i->probed.waiting = true;
+    }
+    table_find(table, tars_str(make_id(7)))->probed.dead = last + 6 * SECOND;
+    ck_assert_uint_eq(round_at(last + 6 * SECOND), 0);
+    ck_assert(liveness.holding);
+    for (int n = 0; n < 40; n++) { /* the others have answered meanwhile: one alone may go */
+        struct instance *i = table_find(table, tars_str(make_id(n)));
+        i->probed.waiting = n == 7;
+    }
+    ck_assert_uint_eq(round_at(last + 7 * SECOND), 1);
+}
+END_TEST
+
+/* Who is asked while its own rhythm does not miss anything yet does not count. */
+START_TEST(many_that_are_asked_within_their_own_rhythm_are_no_reason_to_hold)
+{
+    int64_t last = 0;
+    for (int n = 0; n < 40; n++) {
+        struct instance *i = add(n);
+        last = report(i, SECOND, 30 * SECOND, 3);
+        i->probed.accepted = i->probed.waiting = true;
+    }
+    table_find(table, tars_str(make_id(7)))->probed.dead = last + 6 * SECOND;
+    ck_assert_uint_eq(round_at(last + 6 * SECOND), 1);
+}
+END_TEST
+
 START_TEST(too_many_at_once_are_held_until_an_operator_confirms)
 {
     add_many(20, 10, 10 * MINUTE);
@@ -374,6 +415,8 @@ int main(void)
     tcase_add_test(tc, inactive_instance_is_not_expired_again);
     tcase_add_test(tc, nobody_expires_because_we_were_away);
     tcase_add_test(tc, process_that_was_stopped_pardons_everybody);
+    tcase_add_test(tc, many_that_are_asked_and_do_not_answer_are_seen_together);
+    tcase_add_test(tc, many_that_are_asked_within_their_own_rhythm_are_no_reason_to_hold);
     tcase_add_test(tc, too_many_at_once_are_held_until_an_operator_confirms);
     tcase_add_test(tc, small_share_expires_without_asking);
     tcase_add_test(tc, few_are_always_believed);

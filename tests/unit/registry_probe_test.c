@@ -193,6 +193,28 @@ START_TEST(late_instance_that_accepts_no_more_is_found_dead)
 }
 END_TEST
 
+/* Its patience ends before two further questions could be asked: one is enough. */
+START_TEST(instance_that_reports_often_is_asked_as_well_when_it_is_late)
+{
+    enum { RARE_MS = 2000, PATIENCE_MS = AFTER_MS + 2 * RARE_MS };
+    teardown();
+    struct probe_rules rules = usual;
+    rules.interval_ms = RARE_MS;
+    open_prober(rules);
+    liveness.rules.minimum_ms = liveness.rules.unknown_ms = PATIENCE_MS;
+    uint16_t port = tk_free_port();
+    int listener = listen_at(port, 10);
+    struct instance *i = add("a", port);
+    ck_assert(becomes(known(i)));
+    ck_assert(becomes((report(i), clock_ms() > i->probed.next)));
+    close(listener);
+    report(i);
+    int64_t last = clock_ms();
+    ck_assert(becomes(i->probed.dead));
+    ck_assert_int_lt(i->probed.dead - last, PATIENCE_MS);
+}
+END_TEST
+
 /* Its machine is there and its port is open: the reports decide. */
 START_TEST(instance_that_accepts_and_never_answers_is_left_to_its_deadline)
 {
@@ -458,6 +480,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, late_instance_that_accepts_no_more_is_found_dead);
+    tcase_add_test(tc, instance_that_reports_often_is_asked_as_well_when_it_is_late);
     tcase_add_test(tc, instance_that_accepts_and_never_answers_is_left_to_its_deadline);
     tcase_add_test(tc, black_hole_is_found_dead_after_two_attempts);
     tcase_add_test(tc, what_never_accepted_is_never_found_dead);
