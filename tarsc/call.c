@@ -33,7 +33,8 @@ static const char usage[] =
     "\n"
     "  --tars FILE        interface file of OBJECT; the framework's own are built in\n"
     "  -I DIR             where FILE finds what it includes\n"
-    "  --interface NAME   the interface in FILE, when several have the function\n"
+    "  --interface NAME   the interface, when several in FILE have the function; FILE's\n"
+    "                     own come before those of files it includes\n"
     "  --locator TEXT     the registry that knows OBJECT\n"
     "                     (default: $TARSC_LOCATOR, else the suite on this machine)\n"
     "  --json, --tup      speak version 5 (JSON) or 3 (TUP) instead of 1\n"
@@ -110,26 +111,38 @@ static bool offered(const struct idl_decl *decl, const struct options *o)
            (!o->interface || strcmp(decl->name, o->interface) == 0);
 }
 
+/* That of the file, else `found`; *many becomes true when there is one more than one. */
+static const struct idl_function *function_of(const struct idl_file *file, const struct options *o,
+                                              const struct idl_function *found, bool *many)
+{
+    for (const struct idl_decl *d = file->decls; d; d = d->next) {
+        const struct idl_function *f = offered(d, o) ? idl_find_function(d, o->function) : NULL;
+        *many |= f && found;
+        found = f ? f : found;
+    }
+    return found;
+}
+
+/* The file's own, else that of a file it includes. */
 static const struct idl_function *find_function(const struct idl_file *file,
                                                 const struct options *o)
 {
-    const struct idl_function *found = NULL;
-    for (const struct idl_decl *d = file->decls; d; d = d->next) {
-        const struct idl_function *f = offered(d, o) ? idl_find_function(d, o->function) : NULL;
-        if (f && found) {
-            fprintf(stderr,
-                    "tarsc call: several interfaces of %s have a function %s: choose one with "
-                    "--interface\n",
-                    file->path, o->function);
-            return NULL;
-        }
-        found = f ? f : found;
-    }
-    if (!found)
+    bool many = false;
+    const struct idl_function *found = function_of(file, o, NULL, &many);
+    bool own = found != NULL;
+    for (size_t i = 0; !own && i < file->seen_count; i++)
+        if (file->seen[i] != file)
+            found = function_of(file->seen[i], o, found, &many);
+    if (many)
+        fprintf(stderr,
+                "tarsc call: several interfaces of %s have a function %s: choose one with "
+                "--interface\n",
+                file->path, o->function);
+    else if (!found)
         fprintf(stderr,
                 "tarsc call: %s has no function '%s'; tarsc call --list shows those it has\n",
                 o->interface ? o->interface : file->path, o->function);
-    return found;
+    return many ? NULL : found;
 }
 
 static void print_function(const struct idl *idl, const struct idl_function *f)
@@ -152,6 +165,15 @@ static void list_functions(const struct idl *idl, const struct idl_file *file,
         for (const struct idl_function *f = d->functions; f; f = f->next)
             print_function(idl, f);
     }
+}
+
+/* The file's own first. */
+static void list_all(const struct idl *idl, const struct idl_file *file, const struct options *o)
+{
+    list_functions(idl, file, o);
+    for (size_t i = 0; i < file->seen_count; i++)
+        if (file->seen[i] != file)
+            list_functions(idl, file->seen[i], o);
 }
 
 /* ---- the call -----------------------------------------------------------------------------------
@@ -250,7 +272,7 @@ static int run_with(struct idl *idl, struct options *o)
     if (!file)
         return STATUS_INTERFACE;
     if (o->list) {
-        list_functions(idl, file, o);
+        list_all(idl, file, o);
         return 0;
     }
     const struct idl_function *f = find_function(file, o);

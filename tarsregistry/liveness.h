@@ -5,8 +5,9 @@
  * monotonic clock's, so that setting the date changes nothing.
  *
  * Two protections doubt what silence says: when many of all instances fall silent at once, those
- * that are asked and do not answer among them, the fault is likely ours and nobody is let go; and of one object never more than a share is let go within
- * a window, so that its callers keep somebody to try.
+ * that are asked and do not answer among them, the fault is likely ours and nobody is let go; and
+ * of one object never more than a share is let go within a window, so that its callers keep
+ * somebody to try.
  */
 #ifndef TARSREGISTRY_LIVENESS_H
 #define TARSREGISTRY_LIVENESS_H

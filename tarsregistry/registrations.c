@@ -22,6 +22,7 @@ struct change {
     struct registry *registry;
     struct registration registration;
     void (*run)(struct change *change);
+    const char *what; /* is done, for messages: "RegisterServer" */
     char *id, *node_id;
     int64_t deadline; /* monotonic */
     cJSON *server;    /* the document as it was written last */
@@ -38,13 +39,14 @@ static struct change *change_of(const struct turn *turn)
 }
 
 static struct change *change_new(struct registry *r, const struct registration *registration,
-                                 void (*run)(struct change *change), registration_done done,
-                                 void *user)
+                                 const char *what, void (*run)(struct change *change),
+                                 registration_done done, void *user)
 {
     struct change *c = xcalloc(1, sizeof *c);
     const struct record *record = &registration->record;
     c->registry = r;
     c->registration = *registration;
+    c->what = what;
     c->run = run;
     c->id = document_server_id(record->application, record->server_name, record->node_name);
     c->node_id = document_node_id(record->node_name);
@@ -114,7 +116,7 @@ static void on_turn(struct turn *turn)
 
 static void fail_late(const struct change *c, struct tars_error *error)
 {
-    tars_fail(error, ES_UNREACHABLE, "%s is not stored: %s; repeat", c->id,
+    tars_fail(error, ES_UNREACHABLE, "%s error: %s is not stored: %s; repeat", c->what, c->id,
               c->registry->stopping ? "the registry stops" : "no time was left when its turn came");
 }
 
@@ -385,7 +387,7 @@ static void run_add(struct change *c)
 void registrations_add(struct registry *r, const struct registration *registration,
                        registration_done done, void *user)
 {
-    change_begin(change_new(r, registration, run_add, done, user));
+    change_begin(change_new(r, registration, "RegisterServer", run_add, done, user));
 }
 
 /* ---- onPrestop: state, then the configuration's tombstone
@@ -448,7 +450,7 @@ void registrations_remove(struct registry *r, struct tars_str application,
     struct registration who = {
         .record = {.application = application, .server_name = server_name, .node_name = node_name},
         .timeout_ms = timeout_ms};
-    struct change *c = change_new(r, &who, run_remove, done, user);
+    struct change *c = change_new(r, &who, "RemoveServer", run_remove, done, user);
     struct instance *i = table_find(r->table, tars_str(c->id));
     /* Whatever becomes of the removal, it said itself that it takes no more calls. */
     if (i && i->record && i->present != STATE_INACTIVE) {
@@ -513,7 +515,7 @@ void registrations_remove_node(struct registry *r, struct tars_str node_name, in
     }
     r->changed = true;
     registry_publish(r);
-    change_begin(change_new(r, &who, run_remove_node, done, user));
+    change_begin(change_new(r, &who, "RemoveNode", run_remove_node, done, user));
 }
 
 /* ---- registerMetrics
@@ -563,7 +565,7 @@ void registrations_set_metrics(struct registry *r, struct tars_str application,
     struct registration who = {
         .record = {.application = application, .server_name = server_name, .node_name = node_name},
         .timeout_ms = timeout_ms};
-    struct change *c = change_new(r, &who, run_set_metrics, done, user);
+    struct change *c = change_new(r, &who, "RegisterMetrics", run_set_metrics, done, user);
     c->metrics_port = port;
     change_begin(c);
 }

@@ -196,6 +196,26 @@ START_TEST(list_shows_the_functions_of_a_file_and_of_the_frameworks_objects)
 }
 END_TEST
 
+/* A file of one's own that includes the interfaces: they are called through it. */
+START_TEST(functions_of_included_files_are_found)
+{
+    const char *folder = tk_dir(), *file = tk_text("%s/Mine.tars", folder);
+    tk_write_file(file, "#include \"Vectors.tars\"\n"
+                        "module Mine { interface Own { int add(int a, int b, out int sum);\n"
+                        "int own(int a); }; };\n");
+    const char *with = tk_text("-I tests/unit --tars %s", file);
+    says(call(with, "mirror '{\"p\": {\"x\": 3, \"y\": -4}, \"neg\": true}'"),
+         "\"tars_ret\":{\"x\":-3,\"y\":4}", 0);
+    says(call(with, "add '{\"a\": 40, \"b\": 2}'"), "\"sum\":42", 0); /* its own comes first */
+    says(call(tk_text("%s --interface Calc", with), "add '{\"a\": 40, \"b\": 2}'"), "\"sum\":42",
+         0);
+    says(call(with, "nope"), "has no function 'nope'", 3);
+    says(shell(tk_text("%s call %s --list Demo.A.B", tk_program("tarsc"), with)),
+         "  App::Point mirror(App::Point p", 0);
+    says(shell(tk_text("%s call %s --list Demo.A.B", tk_program("tarsc"), with)), "Mine.Own (", 0);
+}
+END_TEST
+
 START_TEST(included_files_are_found_in_the_folders_given)
 {
     const char *dir = tk_dir(), *far = tk_dir();
@@ -225,6 +245,7 @@ int main(void)
     tcase_add_loop_test(tests, what_does_not_fit_is_said_before_anything_is_sent, 0,
                         (int)(sizeof wrong / sizeof *wrong));
     tcase_add_test(tests, list_shows_the_functions_of_a_file_and_of_the_frameworks_objects);
+    tcase_add_test(tests, functions_of_included_files_are_found);
     tcase_add_test(tests, included_files_are_found_in_the_folders_given);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
