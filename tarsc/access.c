@@ -28,6 +28,8 @@ const char access_usage[] =
     "  --password-file F  its password is the first line of F; else $TARS_ELK_PASSWORD\n"
     "  --api-key-file F   an API key instead; else $TARS_ELK_API_KEY\n"
     "  --ca-file PEM      the authority that signed the nodes; $TARS_ELK_CA_FILE\n"
+    "  --ca-fingerprint HEX  instead of its file the SHA-256 of its certificate, as Elasticsearch\n"
+    "                     prints it at its first start; $TARS_ELK_CA_FINGERPRINT\n"
     "  --timeout MS       of one request; 30000\n";
 
 bool access_option(struct access_options *o, int option, const char *value)
@@ -51,6 +53,9 @@ bool access_option(struct access_options *o, int option, const char *value)
         return true;
     case ACCESS_CA_FILE:
         o->ca_file = value;
+        return true;
+    case ACCESS_CA_FINGERPRINT:
+        o->ca_fingerprint = value;
         return true;
     default:
         o->timeout_ms = (int)strtol(value, &end, 10);
@@ -96,7 +101,11 @@ static struct es_client *connect_to(struct access *a, const struct access_option
         .user = from_environment(o->user, "TARS_ELK_USER"),
         .password = password,
         .api_key = key,
-        .ca_file = from_environment(o->ca_file, "TARS_ELK_CA_FILE"),
+        .ca_file = o->ca_fingerprint ? o->ca_file
+                                     : from_environment(o->ca_file, "TARS_ELK_CA_FILE"),
+        .ca_fingerprint = o->ca_file
+                              ? o->ca_fingerprint
+                              : from_environment(o->ca_fingerprint, "TARS_ELK_CA_FINGERPRINT"),
     };
     struct es_client *client = NULL;
     if (read_secret(o->password_file, "TARS_ELK_PASSWORD", password, error) &&

@@ -16,7 +16,7 @@ struct access;
 
 /* What the options say; NULL: the environment, else a default. */
 struct access_options {
-    const char *nodes, *user, *password_file, *api_key_file, *ca_file;
+    const char *nodes, *user, *password_file, *api_key_file, *ca_file, *ca_fingerprint;
     bool https;
     int timeout_ms; /* of one request, 0: 30000 */
 };
@@ -29,6 +29,7 @@ enum {
     ACCESS_PASSWORD_FILE,
     ACCESS_API_KEY_FILE,
     ACCESS_CA_FILE,
+    ACCESS_CA_FINGERPRINT,
     ACCESS_TIMEOUT,
     ACCESS_END
 };
@@ -41,6 +42,7 @@ enum {
     {"password-file", required_argument, NULL, ACCESS_PASSWORD_FILE},                              \
     {"api-key-file", required_argument, NULL, ACCESS_API_KEY_FILE},                                \
     {"ca-file", required_argument, NULL, ACCESS_CA_FILE},                                          \
+    {"ca-fingerprint", required_argument, NULL, ACCESS_CA_FINGERPRINT},                            \
     {"timeout", required_argument, NULL, ACCESS_TIMEOUT}
 /* clang-format on */
 extern const char access_usage[];

@@ -82,6 +82,10 @@ const struct daemon_key settings_keys[] = {
     {.name = "password", .fallback = "", .help = "its password", .domain = elk},
     {.name = "api-key", .fallback = "", .help = "API key, instead of a user", .domain = elk},
     {.name = "ca-file", .fallback = "", .help = "PEM file of the authority", .domain = elk},
+    {.name = "ca-fingerprint",
+     .fallback = "",
+     .help = "SHA-256 of the authority's certificate, instead of its file",
+     .domain = elk},
     {.name = "registry",
      .fallback = "tars_registry_",
      .help = "prefix of the registry's indices",
@@ -204,6 +208,7 @@ static void read_store(const struct daemon *daemon, struct tars_arena *arena,
     store->es.password = unless_empty(daemon_text(daemon, "password"));
     store->es.api_key = unless_empty(daemon_text(daemon, "api-key"));
     store->es.ca_file = unless_empty(daemon_text(daemon, "ca-file"));
+    store->es.ca_fingerprint = unless_empty(daemon_text(daemon, "ca-fingerprint"));
     store->es.prefix = daemon_text(daemon, "registry");
     store->poll_ms = (int)daemon_int(daemon, "poll-interval");
     store->reload_ms = (int)daemon_int(daemon, "reload-interval");

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "http/pin.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -487,9 +488,31 @@ static bool read_prefix(const char *prefix, struct tars_error *error)
                      prefix);
 }
 
+static bool read_fingerprint(const struct es_options *options, unsigned char pin[PIN_SIZE],
+                             struct tars_error *error)
+{
+    const char *text = options->ca_fingerprint;
+    if (!text || !*text)
+        return true;
+    if (!pin_read(text, pin))
+        return tars_fail(error, 1,
+                         "Elasticsearch: fingerprint \"%.100s\": the 64 hexadecimal digits of a "
+                         "SHA-256 were expected, as Elasticsearch prints them at its first start",
+                         text);
+    if (options->ca_file && *options->ca_file)
+        return tars_fail(error, 1,
+                         "Elasticsearch: both a file and a fingerprint of the authority are given; "
+                         "take one of them away");
+    return options->https ||
+           tars_fail(error, 1,
+                     "Elasticsearch: a fingerprint of the authority protects nothing over http; "
+                     "set the protocol to https");
+}
+
 struct es_client *es_client_new(struct loop *loop, const struct es_options *options,
                                 struct tars_error *error)
 {
+    unsigned char pin[PIN_SIZE];
     struct es_client *client = xcalloc(1, sizeof *client);
     client->loop = loop;
     client->options = *options;
@@ -502,7 +525,7 @@ struct es_client *es_client_new(struct loop *loop, const struct es_options *opti
     for (size_t i = 0; i < options->index_count; i++)
         client->aliases[i] = xasprintf("%s%s", client->prefix, options->indices[i].name);
     if (!read_nodes(client, options->nodes ? options->nodes : "", error) ||
-        !read_prefix(client->prefix, error)) {
+        !read_prefix(client->prefix, error) || !read_fingerprint(options, pin, error)) {
         client_release(client);
         return NULL;
     }
@@ -513,6 +536,7 @@ struct es_client *es_client_new(struct loop *loop, const struct es_options *opti
         .password = options->password,
         .authorization = key,
         .ca_file = options->ca_file,
+        .ca_pin = options->ca_fingerprint && *options->ca_fingerprint ? pin : NULL,
         .connect_timeout_ms = options->connect_timeout_ms,
         .answer_limit = options->answer_limit,
     };

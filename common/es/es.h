@@ -34,6 +34,7 @@ struct es_options {
     const char *user, *password;    /* basic auth, or NULL */
     const char *api_key;            /* the encoded key, or NULL; goes before basic auth */
     const char *ca_file;            /* PEM of the authority that signed the nodes, or NULL */
+    const char *ca_fingerprint;     /* instead: SHA-256 of its certificate, hexadecimal; or NULL */
     const char *prefix;             /* of all own indices, lower case: "tars_registry_" */
     const struct es_index *indices; /* `index_count` of them; must outlive the client */
     size_t index_count;

@@ -2,6 +2,7 @@
 #include "http/http.h"
 
 #include "base/xmalloc.h"
+#include "http/pin.h"
 #include "loop/loop.h"
 
 #include <curl/curl.h>
@@ -24,6 +25,7 @@ struct http_client {
     struct event *timer;
     struct http_options options;
     char *user, *password, *authorization, *ca_file, *user_agent;
+    unsigned char *ca_pin;
     struct http_call *calls;
 };
 
@@ -144,6 +146,16 @@ static enum http_failure failure_of(const struct http_call *call, CURLcode code)
     return code == CURLE_OPERATION_TIMEDOUT ? HTTP_TIMED_OUT : HTTP_BROKEN;
 }
 
+static const char *problem_of(const struct http_call *call, CURLcode code)
+{
+    long verified = X509_V_OK;
+    curl_easy_getinfo(call->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+    if (call->client->ca_pin && code != CURLE_OK && verified == PIN_NOT_SHOWN)
+        return "the server shows no certificate with the fingerprint that is set (SHA-256, of the "
+               "authority or of the server itself)";
+    return call->problem[0] ? call->problem : curl_easy_strerror(code);
+}
+
 static void deliver(struct http_call *call, CURLcode code)
 {
     struct http_answer answer = {.failure = failure_of(call, code), .retry_after_s = -1};
@@ -158,7 +170,7 @@ static void deliver(struct http_call *call, CURLcode code)
     } else if (answer.failure == HTTP_TOO_LARGE) {
         answer.problem = "the answer is larger than allowed";
     } else {
-        answer.problem = call->problem[0] ? call->problem : curl_easy_strerror(code);
+        answer.problem = problem_of(call, code);
     }
     call->done(call->user, &answer);
 }
@@ -224,6 +236,13 @@ static void set_body(struct http_call *call, const struct http_request *request)
     add_header(call, "Expect", "");
 }
 
+static CURLcode trust_pin(CURL *easy, void *ssl_ctx, void *pin)
+{
+    (void)easy;
+    pin_use(ssl_ctx, pin);
+    return CURLE_OK;
+}
+
 static void set_identity(struct http_call *call)
 {
     const struct http_client *client = call->client;
@@ -236,6 +255,12 @@ static void set_identity(struct http_call *call)
     }
     if (client->ca_file)
         curl_easy_setopt(call->easy, CURLOPT_CAINFO, client->ca_file);
+    if (client->ca_pin) { /* no authority besides it is even read */
+        curl_easy_setopt(call->easy, CURLOPT_CAINFO, NULL);
+        curl_easy_setopt(call->easy, CURLOPT_CAPATH, NULL);
+        curl_easy_setopt(call->easy, CURLOPT_SSL_CTX_FUNCTION, trust_pin);
+        curl_easy_setopt(call->easy, CURLOPT_SSL_CTX_DATA, client->ca_pin);
+    }
 }
 
 struct http_call *http_send(struct http_client *client, const struct http_request *request,
@@ -306,6 +331,10 @@ struct http_client *http_client_new(struct loop *loop, const struct http_options
     client->password = copy(options->password);
     client->authorization = copy(options->authorization);
     client->ca_file = copy(options->ca_file);
+    if (options->ca_pin) {
+        client->ca_pin = xmalloc(PIN_SIZE);
+        memcpy(client->ca_pin, options->ca_pin, PIN_SIZE);
+    }
     client->user_agent = xstrdup(options->user_agent ? options->user_agent
                                                      : "tarsc/" TARSC_VERSION);
     if (!client->options.connect_timeout_ms)
@@ -338,6 +367,7 @@ void http_client_free(struct http_client *client)
     free(client->password);
     free(client->authorization);
     free(client->ca_file);
+    free(client->ca_pin);
     free(client->user_agent);
     free(client);
 }

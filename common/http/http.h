@@ -17,6 +17,7 @@ struct http_options {
     const char *user, *password; /* basic auth, or NULL */
     const char *authorization;   /* the whole header's value, or NULL; goes before user */
     const char *ca_file;         /* PEM, NULL: the system's authorities */
+    const unsigned char *ca_pin; /* trust this certificate alone (pin.h), or NULL */
     const char *user_agent;      /* NULL: "tarsc/<version>" */
     int connect_timeout_ms;      /* 0: 2000 */
     size_t answer_limit;         /* bytes of a body after unpacking, 0: 64 MiB */

@@ -43,6 +43,7 @@ use() { # use CERTIFICATE [KEY]: into the files that the store reads, as tools t
     cp "$dir/$1.pem" "$dir/used.new" && mv "$dir/used.new" "$dir/used.pem"
     [ $# -lt 2 ] || { cp "$dir/$2.key" "$dir/used.new" && mv "$dir/used.new" "$dir/used.key"; }
 }
+print() { openssl x509 -noout -fingerprint -sha256 -in "$dir/$1.pem" | sed 's/.*=//'; }
 eventually() { for _ in $(seq 200); do "$@" && return; sleep 0.1; done; return 1; }
 shown() { # the name in the certificate that is shown
     openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -subject 2>/dev/null | sed 's/.*CN *= *//'
@@ -142,11 +143,11 @@ wait $asker
 ok "nobody was turned away meanwhile" [ -s "$dir/asked" ]
 
 # ---- daemons as clients
-registry() { # registry CA [PASSWORD]: one that keeps its data in the store
+registry() { # registry CA|sha256:FINGERPRINT [PASSWORD]: one that keeps its data in the store
     local h offset
     h=$(free_port) offset=$(($(free_port) * 14000 / 32000))
     env TARS_ELK_NODES="127.0.0.1:$port" TARS_ELK_PROTOCOL=https TARS_ELK_USER=tars TARS_ELK_PASSWORD="${2:-secret}" \
-        TARS_ELK_CA_FILE="$1" TARS_REGISTRY_HTTP_PORT="$h" "$build/bin/tarsregistry" --data "$dir/registry$h" \
+        TARS_ELK_CA_FILE="${1##sha256:*}" TARS_ELK_CA_FINGERPRINT="$([[ $1 != sha256:* ]] || echo "${1#sha256:}")" TARS_REGISTRY_HTTP_PORT="$h" "$build/bin/tarsregistry" --data "$dir/registry$h" \
         --port-offset "$offset" >"$dir/registry.log" 2>&1 &
     registry=$! registry_http=$h
     pids+=($registry)
@@ -159,6 +160,16 @@ kill -9 $registry && wait $registry 2>/dev/null
 registry "$dir/otherca.pem"
 ok "one that trusts another authority says so" eventually ready 'ertificate\|issuer'
 kill -9 $registry && wait $registry 2>/dev/null
+registry "sha256:$(print one)"
+ok "a registry that knows the certificate's fingerprint works" eventually ready 'ready\|ok'
+kill -9 $registry && wait $registry 2>/dev/null
+es() { TARS_ELK_PASSWORD=secret "$build/bin/tarsc" es health --nodes "127.0.0.1:$port" --https --user tars "$@" 2>&1; }
+ok "tarsc takes a file" grep -q green <(es --ca-file "$dir/ca.pem")
+ok "or a fingerprint" grep -q green <(TARS_ELK_CA_FILE=$dir/otherca.pem es --ca-fingerprint "$(print one)")
+ok "also from the environment" grep -q green <(TARS_ELK_CA_FINGERPRINT=$(print one | tr -d :) es)
+ok "not both" grep -q 'take one of them away' <(es --ca-file "$dir/ca.pem" --ca-fingerprint "$(print one)")
+ok "a wrong one is named" grep -q 'shows no certificate with the fingerprint' <(es --ca-fingerprint "$(print ca)" --timeout 2000)
+ok "nonsense is refused" grep -q '64 hexadecimal digits' <(es --ca-fingerprint abc)
 registry "$dir/ca.pem" wrong
 ok "one with a wrong password says so" eventually ready 'security_exception\|401'
 kill -9 $registry && wait $registry 2>/dev/null
