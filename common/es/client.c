@@ -218,6 +218,13 @@ void doc_read_json(struct es_doc *doc, const cJSON *json)
     doc->source = cJSON_GetObjectItemCaseSensitive(json, "_source");
 }
 
+static const char *advice(int http)
+{
+    return http == 401   ? "; check user and password, or the API key"
+           : http == 403 ? "; the user or API key needs this privilege, or somebody blocked it"
+                         : "";
+}
+
 /* The node said something that ends the call. */
 static void conclude(struct es_call *call, const struct http_answer *answer, cJSON *body)
 {
@@ -229,8 +236,8 @@ static void conclude(struct es_call *call, const struct http_answer *answer, cJS
         doc_read_json(&result.doc, body);
     } else {
         error_text(body, why, sizeof why);
-        tars_fail(&result.error, (int)result.status, "%s %s: %s (HTTP %d)", call->method,
-                  call->path, why, http);
+        tars_fail(&result.error, (int)result.status, "%s %s: %s (HTTP %d)%s", call->method,
+                  call->path, why, http, advice(http));
     }
     end_call(call, &result);
     cJSON_Delete(body);
