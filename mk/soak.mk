@@ -10,6 +10,7 @@ soak: tests
 	@BUILD=$(BUILD) SUPERVISE_KILLS=100 TEST_SECONDS=3600 tests/run $(BUILD)/tests/unit/supervise_survive_test
 	@BUILD=$(BUILD) REGISTRY_AWAY_SECONDS=600 TARSCLI_KILLS=100 TEST_SECONDS=3600 tests/run $(BUILD)/tests/integration/tarscli_fault_test
 	@BUILD=$(BUILD) SPOOL_KILLS=150 TEST_SECONDS=3600 tests/run $(BUILD)/tests/integration/spool_kill_test
+	@BUILD=$(BUILD) NODES_AWAY_SECONDS=600 SPOOL_KILLS=1 TEST_SECONDS=3600 tests/run $(BUILD)/tests/integration/spool_kill_test
 	@tests/store/real fetch elasticsearch-8.19.21
 	@BUILD=$(BUILD) SPOOL_ELASTICSEARCH=1 SPOOL_KILLS=60 $(BUILD)/tests/integration/spool_kill_test
 	@BUILD=$(BUILD) LOSSLESS_ROUNDS=9 TEST_SECONDS=3600 tests/run tests/interop/lossless.sh

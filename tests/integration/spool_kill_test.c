@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * kill -9 of the program that has a spool and of the store it ships to, at moments of chance. A
- * ledger of what was acknowledged proves that all of it is stored once, in the order of each id.
- *   SPOOL_KILLS=N           how many, else 12
+ * kill -9 of the program that has a spool and of the store it ships to, at moments of chance, and
+ * all nodes away while it goes on. A ledger of what was acknowledged proves that all of it is
+ * stored once, in the order of each id. SPOOL_KILLS=N           how many, else 12
  *   SPOOL_ELASTICSEARCH=1   a real Elasticsearch (tests/store/real) as the store
  *   SPOOL_SEED=N            the same moments again
+ *   NODES_AWAY_SECONDS=N    how long all nodes are away under load, else 4
  */
 #include "es/spool.h"
 
@@ -71,23 +72,34 @@ static void append(struct client *c, long run, long n)
         _exit(4);
 }
 
-static _Noreturn void append_on(struct client *c, long run)
+static void on_answer(void *user, const struct es_result *result)
+{
+    (void)user;
+    (void)result;
+}
+
+/* `press`: more slowly, with requests beside it that nobody waits for. */
+static _Noreturn void append_on(struct client *c, long run, bool press)
 {
     for (long n = 1;; n++) {
         append(c, run, n);
-        while (n % 8 == 0 && (tk_sleep(2), atomic_load(&c->outstanding) > OUTSTANDING)) {}
+        for (int i = 0; press && n % 8 == 0 && i < 8; i++)
+            es_get(c->es, "t_kill", "id0", 3000, on_answer, NULL);
+        while (n % 8 == 0 &&
+               (tk_sleep(press ? 8 : 2), atomic_load(&c->outstanding) > OUTSTANDING)) {}
     }
 }
 
-/* client PORT FOLDER LEDGER RUN: appends until it is killed; RUN 0: ships what is there. */
+/* client PORT FOLDER LEDGER RUN [MORE-NODES]: appends until it is killed; RUN 0: ships what is
+ * there. */
 static int be_client(char **argv)
 {
     struct tars_error error;
     struct client c = {.loop = loop_new("es")};
     long run = strtol(argv[3], NULL, 10);
-    char nodes[40];
-    snprintf(nodes, sizeof nodes, "127.0.0.1:%s", argv[0]);
-    struct es_options es = {.nodes = nodes, .prefix = "t_"};
+    char nodes[100];
+    snprintf(nodes, sizeof nodes, "%s 127.0.0.1:%s", argv[4] ? argv[4] : "", argv[0]);
+    struct es_options es = {.nodes = nodes, .prefix = "t_", .pending_limit = 1000};
     c.es = es_client_new(c.loop, &es, &error);
     struct es_spool_options options = {.dir = argv[1],
                                        .client = c.es,
@@ -102,7 +114,7 @@ static int be_client(char **argv)
         return 2;
     }
     if (run)
-        append_on(&c, run);
+        append_on(&c, run, argv[4] != NULL);
     struct es_spool_stats stats;
     do {
         tk_sleep(20);
@@ -146,12 +158,23 @@ static void kill_store(void)
     tk_kill(house.store);
 }
 
+/* `nodes`: more of them, or NULL. */
+static void start_client_with(long run, const char *nodes)
+{
+    const char *argv[] = {"/proc/self/exe",
+                          "client",
+                          tk_text("%u", house.port),
+                          house.spool,
+                          house.ledger,
+                          tk_text("%ld", run),
+                          nodes,
+                          NULL};
+    house.client = tk_spawn(argv, NULL, NULL);
+}
+
 static void start_client(long run)
 {
-    const char *argv[] = {
-        "/proc/self/exe",    "client", tk_text("%u", house.port), house.spool, house.ledger,
-        tk_text("%ld", run), NULL};
-    house.client = tk_spawn(argv, NULL, NULL);
+    start_client_with(run, NULL);
 }
 
 static cJSON *ask(const char *method, const char *path, const char *body)
@@ -279,11 +302,8 @@ static void drain(void)
     free(output);
 }
 
-START_TEST(each_acknowledged_record_is_stored_once_whoever_is_killed)
+static void begin(void)
 {
-    long kills = number_of("SPOOL_KILLS", 12), seed = number_of("SPOOL_SEED", getpid());
-    int done = 0;
-    srand((unsigned)seed);
     house.real = number_of("SPOOL_ELASTICSEARCH", 0) != 0;
     house.port = tk_free_port();
     const char *folder = tk_dir();
@@ -297,6 +317,14 @@ START_TEST(each_acknowledged_record_is_stored_once_whoever_is_killed)
                      "{\"settings\":{\"number_of_shards\":1,\"number_of_replicas\":0},"
                      "\"mappings\":{\"properties\":{\"k\":{\"type\":\"keyword\"},"
                      "\"n\":{\"type\":\"long\"}}}}"));
+}
+
+START_TEST(each_acknowledged_record_is_stored_once_whoever_is_killed)
+{
+    long kills = number_of("SPOOL_KILLS", 12), seed = number_of("SPOOL_SEED", getpid());
+    int done = 0;
+    srand((unsigned)seed);
+    begin();
     start_client(++house.run);
     while (done < kills) {
         done += strike();
@@ -317,14 +345,70 @@ START_TEST(each_acknowledged_record_is_stored_once_whoever_is_killed)
 }
 END_TEST
 
+static long stored_now(void)
+{
+    cJSON_Delete(ask("POST", "/t_kill/_refresh", NULL));
+    cJSON *answer = ask("GET", "/t_kill/_count", NULL);
+    long count = (long)cJSON_GetNumberValue(cJSON_GetObjectItem(answer, "count"));
+    cJSON_Delete(answer);
+    return count;
+}
+
+/* The most memory that the client has within the time, KiB. */
+static long most_memory(long ms)
+{
+    long most = 0;
+    for (int64_t until = tk_ms() + ms; tk_ms() < until; tk_sleep(50)) {
+        long now = tk_rss_kb(house.client);
+        most = now > most ? now : most;
+        ck_assert_msg(!tk_wait(house.client, 0), "the client ended by itself: %d",
+                      house.client->status);
+    }
+    return most;
+}
+
+/* First the last node hangs, then nobody listens any more; the load goes on all the time. */
+START_TEST(all_nodes_are_away_under_load)
+{
+    long ms = number_of("NODES_AWAY_SECONDS", 4) * 1000, bound = 48L << 10;
+    begin();
+    start_client_with(++house.run,
+                      tk_text("127.0.0.1:%u,127.0.0.1:%u", tk_free_port(), tk_free_port()));
+    ck_assert(tk_eventually(stored_now() > 500, 20000));
+    long before = most_memory(500);
+    tk_signal(house.store, SIGSTOP);
+    long hanging = most_memory(ms / 2);
+    kill_store();
+    long gone = most_memory(ms / 2), after;
+    start_store();
+    long stored = stored_now();
+    ck_assert(tk_eventually(stored_now() > stored + 1000, 60000));
+    after = most_memory(500);
+    drain();
+    long kept = check_ledger();
+    printf("away %ld s: %ld records kept, memory %ld, %ld, %ld, %ld KiB\n", ms / 1000, kept, before,
+           hanging, gone, after);
+    ck_assert_int_gt(kept, ms / 10);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    ck_assert_int_lt(hanging - before, bound);
+    ck_assert_int_lt(gone - before, bound);
+    ck_assert_int_lt(after - before, bound);
+#else
+    (void)bound;
+#endif
+    kill_store();
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
-    if (argc == 6 && strcmp(argv[1], "client") == 0)
+    if (argc >= 6 && strcmp(argv[1], "client") == 0)
         return be_client(argv + 2);
     Suite *suite = suite_create("spool_kill");
     TCase *tc = tcase_create("kill");
     tcase_set_timeout(tc, 7200);
     tcase_add_test(tc, each_acknowledged_record_is_stored_once_whoever_is_killed);
+    tcase_add_test(tc, all_nodes_are_away_under_load);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
