@@ -343,7 +343,23 @@ struct import {
     uint64_t line, written, present, refused;
 };
 
-static bool make_index(struct import *im, bool *made, struct tars_error *error)
+/* A position in an index that is gone must not outlive it: the import may end at any moment behind
+ * the making of the new one. */
+static bool forget_position(struct import *im, struct tars_error *error)
+{
+    struct access_answer answer = {0};
+    bool gone = !access_ask(im->access, "HEAD", es_path(im->index, NULL), NULL, &answer) &&
+                answer.status == ES_MISSING;
+    bool ok = gone || answer.status == ES_OK;
+    if (!ok)
+        *error = answer.error;
+    access_answer_free(&answer);
+    if (gone && unlink(im->position) != 0 && errno != ENOENT)
+        return tars_fail(error, -1, "cannot remove %s: %s", im->position, strerror(errno));
+    return ok;
+}
+
+static bool make_index(struct import *im, struct tars_error *error)
 {
     char *path = path_of(im->dir, im->index, ".json");
     FILE *file = fopen(path, "re");
@@ -358,8 +374,6 @@ static bool make_index(struct import *im, bool *made, struct tars_error *error)
         ok = answer.text && strstr(answer.text, "resource_already_exists_exception");
         if (!ok)
             *error = answer.error;
-    } else {
-        *made = ok;
     }
     access_answer_free(&answer);
     free(text);
@@ -514,11 +528,11 @@ static bool skip_lines(struct import *im, uint64_t lines, struct tars_error *err
     return ok;
 }
 
-static bool import_documents(struct import *im, bool made, struct tars_error *error)
+static bool import_documents(struct import *im, struct tars_error *error)
 {
     int64_t told = clock_ms();
     bool more = true;
-    bool ok = skip_lines(im, made ? 0 : read_position(im), error);
+    bool ok = skip_lines(im, read_position(im), error);
     while (ok && more) {
         ok = import_bulk(im, &more, error);
         tell_progress(im->index, im->line, &told);
@@ -529,12 +543,12 @@ static bool import_documents(struct import *im, bool made, struct tars_error *er
 static bool import_index(struct import im)
 {
     struct tars_error error = {0};
-    bool made = false;
     char *path = path_of(im.dir, im.index, ".ndjson.gz");
     im.position = path_of(im.dir, im.index, ".imported");
     im.in = gzopen(path, "rbe");
     bool ok = im.in || tars_fail(&error, -1, "cannot read %s: %s", path, strerror(errno));
-    ok = ok && make_index(&im, &made, &error) && import_documents(&im, made, &error);
+    ok = ok && forget_position(&im, &error) && make_index(&im, &error) &&
+         import_documents(&im, &error);
     if (im.in)
         gzclose_r(im.in);
     if (ok)

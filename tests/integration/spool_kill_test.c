@@ -2,7 +2,9 @@
 /*
  * kill -9 of the program that has a spool and of the store it ships to, at moments of chance, and
  * all nodes away while it goes on. A ledger of what was acknowledged proves that all of it is
- * stored once, in the order of each id. SPOOL_KILLS=N           how many, else 12
+ * stored once, in the order of each id.
+ *
+ *   SPOOL_KILLS=N           how many, else 12
  *   SPOOL_ELASTICSEARCH=1   a real Elasticsearch (tests/store/real) as the store
  *   SPOOL_SEED=N            the same moments again
  *   NODES_AWAY_SECONDS=N    how long all nodes are away under load, else 4

@@ -153,6 +153,90 @@ START_TEST(documents_that_are_refused_are_named_and_the_others_written)
 }
 END_TEST
 
+/* ---- killed
+ * ---------------------------------------------------------------------------------------------- */
+
+enum { DOCUMENTS = 12000 };
+
+static void write_documents(const char *dir)
+{
+    FILE *out = fopen(tk_text("%s/t_k.ndjson.gz", dir), "we"); /* plain, which is read as well */
+    for (int i = 1; i <= DOCUMENTS; i++)
+        fprintf(out, "{\"_id\":\"id%d\",\"_source\":{\"n\":%d}}\n", i, i);
+    fclose(out);
+    tk_write_file(tk_text("%s/t_k.json", dir),
+                  "{\"mappings\":{\"properties\":{\"n\":{\"type\":\"long\"}}}}");
+}
+
+static double number_at(const cJSON *json, const char *one, const char *two)
+{
+    const cJSON *at = cJSON_GetObjectItem(json, one);
+    return cJSON_GetNumberValue(two ? cJSON_GetObjectItem(at, two) : at);
+}
+
+static void each_is_there_once(void)
+{
+    char *text = NULL;
+    must("POST", "/t_k/_refresh", NULL);
+    tk_http(port, "POST", "/t_k/_search",
+            "{\"size\":0,\"track_total_hits\":true,\"aggs\":{\"sum\":{\"sum\":{\"field\":\"n\"}}}}",
+            &text);
+    cJSON *answer = cJSON_Parse(text);
+    const cJSON *total = cJSON_GetObjectItem(cJSON_GetObjectItem(answer, "hits"), "total");
+    ck_assert_double_eq(number_at(total, "value", NULL), DOCUMENTS);
+    ck_assert_double_eq(number_at(cJSON_GetObjectItem(answer, "aggregations"), "sum", "value"),
+                        DOCUMENTS / 2.0 * (DOCUMENTS + 1));
+    cJSON_Delete(answer);
+    free(text);
+}
+
+/* An import that is killed after so many ms; true when it was through before. */
+static bool import_for(const char *dir, int ms)
+{
+    const char *argv[] = {tk_program("tarsc"), "es", "import", dir, NULL};
+    const char *env[] = {nodes, NULL};
+    struct tk_process *import = tk_spawn(argv, env, NULL);
+    if (!tk_wait(import, ms)) {
+        tk_kill(import);
+        return false;
+    }
+    ck_assert_int_eq(import->status, 0);
+    return true;
+}
+
+START_TEST(an_import_that_is_killed_goes_on_without_gaps)
+{
+    const char *dir = tk_text("%s/in", tk_dir());
+    mkdir(dir, 0700);
+    write_documents(dir);
+    srand((unsigned)getpid());
+    for (int round = 0; round < 3; round++) { /* from the second on an old position lies there */
+        int kills = 0;
+        while (kills < 6 && !import_for(dir, 1 + rand() % (10 << kills)))
+            kills++;
+        expect(0, " 0 refused", "es", "import", dir);
+        each_is_there_once();
+        must("DELETE", "/t_k", NULL);
+    }
+}
+END_TEST
+
+/* An import of an index that went away meanwhile was killed when it had made it anew. */
+START_TEST(an_old_position_does_not_count_for_an_index_that_is_made_anew)
+{
+    const char *dir = tk_text("%s/in", tk_dir());
+    mkdir(dir, 0700);
+    write_documents(dir);
+    expect(0, "12000 documents written", "es", "import", dir);
+    must("DELETE", "/t_k", NULL);
+    tk_write_file(tk_text("%s/t_k.ndjson.gz", dir), "{\"_id\":\"1\"\n"); /* as if killed here */
+    expect(1, "line 1 is no document", "es", "import", dir);
+    write_documents(dir);
+    expect(0, "12000 documents written", "es", "import", dir);
+    each_is_there_once();
+}
+END_TEST
+
 /* ---- dead letters
  * ---------------------------------------------------------------------------------- */
 
@@ -301,6 +385,8 @@ int main(void)
     tcase_add_test(tc, documents_go_to_files_and_back_as_they_were);
     tcase_add_test(tc, an_export_that_ended_early_is_made_anew);
     tcase_add_test(tc, documents_that_are_refused_are_named_and_the_others_written);
+    tcase_add_test(tc, an_import_that_is_killed_goes_on_without_gaps);
+    tcase_add_test(tc, an_old_position_does_not_count_for_an_index_that_is_made_anew);
     tcase_add_test(tc, dead_letters_are_listed_shown_and_sent_once_more);
     tcase_add_test(tc, a_line_that_is_no_letter_stays_as_it_is);
     tcase_add_test(tc, letters_are_sent_while_the_daemon_goes_on_writing_some);
