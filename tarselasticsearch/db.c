@@ -8,6 +8,7 @@
 #include "wildcard.h"
 
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -89,6 +90,18 @@ sqlite3_stmt *db_prepare(struct db *db, struct tars_str sql)
         return NULL;
     map_put(db->statements, sql, statement);
     return statement;
+}
+
+sqlite3_stmt *db_prepare_for(struct db *db, const char *pattern, int64_t index)
+{
+    char sql[256];
+    size_t len = 0;
+    for (; *pattern && len + 24 < sizeof sql; pattern++)
+        if (*pattern == '$')
+            len += (size_t)snprintf(sql + len, 24, "%lld", (long long)index);
+        else
+            sql[len++] = *pattern;
+    return db_prepare(db, tars_str_n(sql, len));
 }
 
 bool db_exec(struct db *db, const char *sql)

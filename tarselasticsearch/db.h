@@ -27,6 +27,8 @@ bool db_leave_log(sqlite3 *sql, bool had_log);
 
 /* A statement ready to be bound; kept until db_settle or db_forget. NULL: see db_problem. */
 sqlite3_stmt *db_prepare(struct db *db, struct tars_str sql);
+/* The same of a pattern in which '$' stands for the number of an index. */
+sqlite3_stmt *db_prepare_for(struct db *db, const char *pattern, int64_t index);
 bool db_exec(struct db *db, const char *sql);
 /* Steps a statement without rows and resets it. */
 bool db_run(sqlite3_stmt *statement);

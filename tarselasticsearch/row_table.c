@@ -8,28 +8,13 @@
 
 enum { NESTED_KEYS = 16384 };
 
-/* '$' stands for the index's number. */
-static sqlite3_stmt *prepare(struct db *db, const char *pattern, const struct index *index)
-{
-    char sql[256];
-    size_t len = 0;
-    for (; *pattern && len + 24 < sizeof sql; pattern++) {
-        if (*pattern == '$')
-            len += (size_t)snprintf(sql + len, 24, "%lld", (long long)index->id);
-        else
-            sql[len++] = *pattern;
-    }
-    sql[len] = '\0';
-    return db_prepare(db, tars_str_n(sql, len));
-}
-
 static const char find_by_id[] = "SELECT seq,version FROM d$ WHERE hash=? AND id=?";
 
 bool doc_read(struct db *db, const struct index *index, struct tars_str id,
               struct tars_arena *arena, struct doc *doc)
 {
     *doc = (struct doc){.term = index->term};
-    sqlite3_stmt *s = prepare(db, find_by_id, index);
+    sqlite3_stmt *s = db_prepare_for(db, find_by_id, index->id);
     if (!s)
         return false;
     sqlite3_bind_int64(s, 1, index_hash(index, id));
@@ -57,7 +42,7 @@ static bool keep_statements(struct db *db, struct index *index)
     bool ok;
     do { /* the second may have dropped the first */
         index->kept.dropped = db->dropped;
-        index->kept.find = prepare(db, find_by_id, index);
+        index->kept.find = db_prepare_for(db, find_by_id, index->id);
         index->kept.insert = db_prepare(db, tars_str(index->insert_sql));
         ok = index->kept.find && index->kept.insert;
     } while (ok && index->kept.dropped != db->dropped);
@@ -106,7 +91,7 @@ static bool remove_nested(struct db *db, const struct index *index, int64_t seq,
     static const char *const statements[] = {"DELETE FROM n$ WHERE seq BETWEEN ? AND ?",
                                              "DELETE FROM m$ WHERE seq BETWEEN ? AND ?"};
     for (int i = 0; i < 1 + many; i++) {
-        sqlite3_stmt *s = prepare(db, statements[i], index);
+        sqlite3_stmt *s = db_prepare_for(db, statements[i], index->id);
         if (s) {
             sqlite3_bind_int64(s, 1, nested_key(seq, NESTED_KEYS - 1));
             sqlite3_bind_int64(s, 2, nested_key(seq, 0));
@@ -126,7 +111,7 @@ bool row_remove(struct db *db, const struct index *index, int64_t seq)
         return false;
     mapping_each(index->mapping, note_tables, &tables);
     for (int i = 0; i < 1 + tables.many; i++) {
-        sqlite3_stmt *s = prepare(db, statements[i], index);
+        sqlite3_stmt *s = db_prepare_for(db, statements[i], index->id);
         if (s)
             sqlite3_bind_int64(s, 1, seq);
         if (!db_run(s))
@@ -143,11 +128,11 @@ static bool insert_many(struct db *db, const struct row *row, const struct cell 
     const struct cell *cell = &cells[column];
     struct extra first = {cell->first, cell->more};
     for (const struct extra *e = &first; e; e = e->next) {
-        sqlite3_stmt *s = prepare(
+        sqlite3_stmt *s = db_prepare_for(
             db,
             "INSERT INTO m$(field,value,seq,n) VALUES(?,?,?,1) ON CONFLICT DO "
             "UPDATE SET n=n+1",
-            row->index);
+            row->index->id);
         if (!s)
             return false;
         sqlite3_bind_int64(s, 1, column);

@@ -3,7 +3,6 @@
 
 #include "base/xmalloc.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <zstd.h>
 
@@ -73,19 +72,6 @@ void source_forget(struct db *db)
     forget_block(&p->open);
     forget_block(&p->last);
     p->dictionary_of = 0;
-}
-
-/* '$' stands for the index's number. */
-static sqlite3_stmt *prepare(struct db *db, const char *pattern, int64_t index)
-{
-    char sql[200];
-    size_t len = 0;
-    for (; *pattern && len + 24 < sizeof sql; pattern++)
-        if (*pattern == '$')
-            len += (size_t)snprintf(sql + len, 24, "%lld", (long long)index);
-        else
-            sql[len++] = *pattern;
-    return db_prepare(db, tars_str_n(sql, len));
 }
 
 /* ---- the dictionary
@@ -165,7 +151,7 @@ static bool write_block(struct db *db, struct packer *p, const struct block *b)
     struct tars_str first = tars_str_n(b->bytes.at + sizeof head, head.len);
     if (!make_dictionary(db, p, b->index, first) || !pack(p, b))
         return false;
-    sqlite3_stmt *s = prepare(db, "INSERT INTO s$(seq,more,source) VALUES(?,?,?)", b->index);
+    sqlite3_stmt *s = db_prepare_for(db, "INSERT INTO s$(seq,more,source) VALUES(?,?,?)", b->index);
     if (!s)
         return false;
     sqlite3_bind_int64(s, 1, b->first);
@@ -260,7 +246,7 @@ static enum source_state find_block(struct db *db, struct packer *p, int64_t ind
     forget_block(b);
     if (!read_dictionary(db, p, index))
         return SOURCE_LOST;
-    sqlite3_stmt *s = prepare(
+    sqlite3_stmt *s = db_prepare_for(
         db, "SELECT seq,more,source FROM s$ WHERE seq<=? ORDER BY seq DESC LIMIT 1", index);
     if (!s)
         return SOURCE_LOST;
@@ -304,7 +290,8 @@ enum source_state source_read(struct db *db, int64_t index, int64_t seq, struct 
 /* How many documents of a block there still are; -1: the data file refuses. */
 static int count_living(struct db *db, int64_t index, int64_t first, int64_t more)
 {
-    sqlite3_stmt *s = prepare(db, "SELECT count(*) FROM d$ WHERE seq BETWEEN ? AND ?", index);
+    sqlite3_stmt *s = db_prepare_for(db, "SELECT count(*) FROM d$ WHERE seq BETWEEN ? AND ?",
+                                     index);
     if (!s)
         return -1;
     sqlite3_bind_int64(s, 1, first);
@@ -323,8 +310,8 @@ static bool collect_living(struct db *db, struct packer *p, int64_t index, int64
     size_t at = 0;
     if (find_block(db, p, index, first) != SOURCE_GOOD)
         return false;
-    sqlite3_stmt *s = prepare(db, "SELECT seq FROM d$ WHERE seq BETWEEN ? AND ? ORDER BY seq",
-                              index);
+    sqlite3_stmt *s = db_prepare_for(
+        db, "SELECT seq FROM d$ WHERE seq BETWEEN ? AND ? ORDER BY seq", index);
     if (!s)
         return false;
     sqlite3_bind_int64(s, 1, first);
@@ -343,7 +330,7 @@ static bool collect_living(struct db *db, struct packer *p, int64_t index, int64
 
 static bool drop_block(struct db *db, int64_t index, int64_t first)
 {
-    sqlite3_stmt *s = prepare(db, "DELETE FROM s$ WHERE seq=?", index);
+    sqlite3_stmt *s = db_prepare_for(db, "DELETE FROM s$ WHERE seq=?", index);
     if (s)
         sqlite3_bind_int64(s, 1, first);
     return db_run(s);
@@ -366,8 +353,8 @@ bool source_remove(struct db *db, const struct index *index, int64_t seq)
 {
     if (!flush_for(db, index->id, seq))
         return false;
-    sqlite3_stmt *s = prepare(db, "SELECT seq,more FROM s$ WHERE seq<=? ORDER BY seq DESC LIMIT 1",
-                              index->id);
+    sqlite3_stmt *s = db_prepare_for(
+        db, "SELECT seq,more FROM s$ WHERE seq<=? ORDER BY seq DESC LIMIT 1", index->id);
     if (!s)
         return false;
     sqlite3_bind_int64(s, 1, seq);
