@@ -3,6 +3,7 @@
 
 #include "base/xmalloc.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /*
@@ -30,7 +31,7 @@ static int compare_entries(const void *x, const void *y)
     if (a->kind == VALUE_TEXT)
         return tars_str_compare(a->s, b->s);
     int order = (a->r > b->r) - (a->r < b->r);
-    return order ? order : memcmp(&a->r, &b->r, sizeof a->r); /* 0.0 and -0.0 */
+    return order ? order : !!signbit(b->r) - !!signbit(a->r); /* -0.0 before 0.0 */
 }
 
 static bool has_gaps(const uint64_t *codes, size_t count)
@@ -218,10 +219,11 @@ bool block_unpack(struct block *b, struct tars_str bytes)
         return false;
     b->bits = (unsigned char)at[1];
     b->gaps = at[2] != 0;
-    size_t used = take_entries(b, at + HEAD, bytes.len - HEAD);
+    size_t len = bytes.len - HEAD, used = take_entries(b, at + HEAD, len);
+    if (used >= len)
+        return false;
     b->codes = at + HEAD + used;
-    return used < bytes.len - HEAD && b->bits <= MOST_BITS &&
-           bytes.len - HEAD - used == (b->rows * b->bits + 7) / 8 + TAIL;
+    return b->bits <= MOST_BITS && len - used == (b->rows * b->bits + 7) / 8 + TAIL;
 }
 
 void block_free(struct block *b)

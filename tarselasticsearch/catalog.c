@@ -595,7 +595,7 @@ static void build_index(struct catalog *c, struct db *db, struct index *index, i
         if (with >= 0)
             text_addf(&sql, ",f%d", with);
         text_adds(&sql, ")");
-        if (!db_exec(db, sql.at))
+        if (!db_build(db, sql.at))
             log_error("store", "making an index on %s of %s: %s", search.found->path, index->name,
                       db_problem(db));
         else
@@ -616,7 +616,7 @@ bool catalog_build_wanted(struct catalog *c, struct db *db)
         if (wanted)
             build_index(c, db, c->indices[i], wanted % INDEX_WANTED_WITH - 1,
                         wanted / INDEX_WANTED_WITH - 1);
-        any |= columns_build(db, c->indices[i]);
+        any |= columns_build(db, c->indices[i]) || wanted;
     }
     return any;
 }

@@ -204,8 +204,10 @@ static bool build_some(struct db *db, struct index *index, int64_t full)
     ok = made;
     for (int i = 0; ok && i < BLOCKS_AT_ONCE && index->columns_at < full; i++)
         ok = build_block(db, index, index->columns_at++);
-    if (ok && db_exec(db, "COMMIT"))
+    if (ok && db_exec(db, "COMMIT")) {
+        db_rest(db); /* the documents' pages */
         return true;
+    }
     log_error("store", "packing columns of %s: %s", index->name, db_problem(db));
     db_exec(db, "ROLLBACK");
     columns_find(db, index);

@@ -23,8 +23,8 @@ enum { STATEMENTS_KEPT = 256, BUSY_MS = 5000 };
  */
 static const char writer_setup[] =
     "PRAGMA page_size=4096;PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;"
-    "PRAGMA cache_size=-32000;PRAGMA wal_autocheckpoint=8000;PRAGMA journal_size_limit=16777216;"
-    "PRAGMA temp_store=MEMORY;";
+    "PRAGMA wal_autocheckpoint=8000;PRAGMA journal_size_limit=16777216;";
+static const char writer_memory[] = "PRAGMA cache_size=-32000;PRAGMA temp_store=MEMORY";
 static const char reader_setup[] = "PRAGMA query_only=1;PRAGMA cache_size=-1000;";
 
 static void drop_statements(struct db *db)
@@ -45,7 +45,8 @@ struct db *db_open(const char *path, bool writer, struct tars_error *error)
     db->dropped = 1;
     if (sqlite3_open_v2(path, &db->sql, flags, NULL) != SQLITE_OK ||
         sqlite3_busy_timeout(db->sql, BUSY_MS) != SQLITE_OK || !wildcard_install(db->sql) ||
-        !text_search_install(db->sql) || !db_exec(db, writer ? writer_setup : reader_setup)) {
+        !text_search_install(db->sql) || !db_exec(db, writer ? writer_setup : reader_setup) ||
+        (writer && !db_exec(db, writer_memory))) {
         tars_fail(error, 1, "opening %s: %s", path, db_problem(db));
         db_close(db);
         return NULL;
@@ -126,6 +127,23 @@ void db_settle(struct db *db)
 {
     if (map_len(db->statements) > STATEMENTS_KEPT)
         drop_statements(db);
+}
+
+bool db_build(struct db *db, const char *sql)
+{
+    static const char little[] = "PRAGMA temp_store=FILE;PRAGMA cache_size=-4000";
+    sqlite3_db_release_memory(db->sql);
+    bool ok = db_exec(db, little) && db_exec(db, sql);
+    db_exec(db, writer_memory);
+    /* Perhaps there is no folder for files. */
+    ok = ok || db_exec(db, sql);
+    db_rest(db);
+    return ok;
+}
+
+void db_rest(struct db *db)
+{
+    sqlite3_db_release_memory(db->sql);
 }
 
 void db_tidy(struct db *db)

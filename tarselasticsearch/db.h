@@ -37,6 +37,11 @@ void db_forget(struct db *db);
 /* The same when there are many of them: between two jobs, or two documents, when nobody holds one.
  */
 void db_settle(struct db *db);
+/* Runs what sorts a table, such as making an index: in files where there is a folder for them, and
+ * with little cache. For the writer, outside a transaction. */
+bool db_build(struct db *db, const char *sql);
+/* Gives the cache back. */
+void db_rest(struct db *db);
 /* Brings the log into the file and makes it short, unless somebody reads what it holds, and frees
  * the cache. For the writer, outside a transaction. */
 void db_tidy(struct db *db);
