@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# make test-elastic    the cases of tests/store, tarsregistry and a kill -9 on the real servers that `make
+# make test-elastic    the cases of tests/store, tarsregistry, tarsc es and a kill -9 on the real servers that `make
 #                      test` leaves out: Elasticsearch 7.10 and 7.17, OpenSearch 2 and 3, two side by side
 # make test-servers    fetches all of them into .cache/servers (ES_CACHE names another folder)
 # make test-random     random searches of the embedded store and of Elasticsearch 8 have the same answers:
@@ -9,7 +9,7 @@
 .PHONY: test-elastic test-servers test-random
 test-elastic:
 	@scripts/deps test
-	@$(MAKE) --no-print-directory -j$(PARALLEL) $(patsubst %,$(BUILD)/tests/integration/registry_%_test,daemon purge) all
+	@$(MAKE) --no-print-directory -j$(PARALLEL) $(patsubst %,$(BUILD)/tests/integration/%_test,registry_daemon registry_purge tarsc_es) all
 	@BUILD=$(BUILD) JOBS=2 tests/run $$(tests/store/real list | sed -n '/^elasticsearch-8/!s,^,tests/store/with/,p')
 test-random: all
 	@scripts/deps test

@@ -384,11 +384,17 @@ static bool make_index(struct import *im, struct tars_error *error)
 /* So that a folder which was half imported into one cluster is imported whole into another. */
 static void know_cluster(struct import *im)
 {
-    struct access_answer answer;
-    access_ask(im->access, "GET", xstrdup("/"), NULL, &answer);
-    const char *uuid = cJSON_GetStringValue(member(answer.body, "cluster_uuid"));
-    snprintf(im->cluster, sizeof im->cluster, "%s", uuid && *uuid ? uuid : "-");
-    access_answer_free(&answer);
+    /* not every distribution tells it in its greeting */
+    static const char *const paths[] = {"/", "/_cluster/state/version"};
+    snprintf(im->cluster, sizeof im->cluster, "-");
+    for (size_t i = 0; i < 2 && strcmp(im->cluster, "-") == 0; i++) {
+        struct access_answer answer;
+        access_ask(im->access, "GET", xstrdup(paths[i]), NULL, &answer);
+        const char *uuid = cJSON_GetStringValue(member(answer.body, "cluster_uuid"));
+        if (uuid && *uuid && strcmp(uuid, "_na_") != 0) /* that of a node without a master */
+            snprintf(im->cluster, sizeof im->cluster, "%s", uuid);
+        access_answer_free(&answer);
+    }
 }
 
 static uint64_t read_position(const struct import *im)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tarsc es and tarsc spool against the embedded store. */
+/* tarsc es and tarsc spool against the embedded store. With REGISTRY_STORE=PORT in the environment
+ * the server that listens there is the store, and only those tests run that need none of their own.
+ */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,16 @@ static void start_store(void)
     nodes = tk_text("TARS_ELK_NODES=127.0.0.1:%u", port);
     store = tk_spawn(argv, env, NULL);
     ck_assert(tk_wait_port(port, 20000));
+}
+
+static void must(const char *method, const char *path, const char *body);
+
+/* The store that is there, without what a test before has left. */
+static void use_store(void)
+{
+    port = (uint16_t)strtoul(getenv("REGISTRY_STORE"), NULL, 10);
+    nodes = tk_text("TARS_ELK_NODES=127.0.0.1:%u", port);
+    must("DELETE", "/t_a20260101,t_b20260101,t_r,t_dead?ignore_unavailable=true", NULL);
 }
 
 static void stop_store(void)
@@ -83,6 +95,30 @@ START_TEST(health_and_indices_are_told)
 }
 END_TEST
 
+/* Documents whose ids and sources need care, the first with a line end in its source. */
+static void put_many(int count)
+{
+    char *bulk = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&bulk, &size);
+    for (int i = 1; i < count; i++)
+        fprintf(out,
+                "{\"index\":{\"_id\":\"id %d\\\"/\"}}\n"
+                "{\"big\":9007199254740993, \"s\":\"a\\\"b%d\"}\n",
+                i, i);
+    fclose(out);
+    must("POST", "/t_a20260101/_bulk", bulk);
+    free(bulk);
+    must("PUT", "/t_a20260101/_doc/id%200%22%2F",
+         "{\"big\":9007199254740993,\n \"s\":\"a\\\"b0\"}");
+}
+
+START_TEST(a_server_is_known_by_its_health)
+{
+    expect(0, tk_text("at 127.0.0.1:%u", port), "es", "health");
+}
+END_TEST
+
 START_TEST(documents_go_to_files_and_back_as_they_were)
 {
     const char *dir = tk_text("%s/out", tk_dir());
@@ -92,16 +128,14 @@ START_TEST(documents_go_to_files_and_back_as_they_were)
         "{\"mappings\":{\"properties\":{\"big\":{\"type\":\"long\"},\"s\":{\"type\":\"keyword\"}}},"
         "\"aliases\":{\"t_a\":{}}}");
     must("PUT", "/t_b20260101/_doc/b", "{\"n\":1}");
-    for (int i = 0; i < 1200; i++)
-        must("PUT", tk_text("/t_a20260101/_doc/id%%20%d%%22%%2F", i),
-             tk_text("{\"big\":9007199254740993,\n \"s\":\"a\\\"b%d\"}", i));
-    must("POST", "/_refresh", NULL);
+    put_many(1200);
+    must("POST", "/t_*/_refresh", NULL);
     expect(0, "t_a20260101: 1200 documents exported", "es", "export", dir, "t_a*");
     ck_assert_int_ne(stat(tk_text("%s/t_b20260101.ndjson.gz", dir), &about), 0);
     expect(0, "is there already", "es", "export", dir, "t_a");
     must("DELETE", "/t_a20260101", NULL);
     expect(0, "1200 documents written, 0 were there", "es", "import", dir);
-    must("POST", "/_refresh", NULL);
+    must("POST", "/t_*/_refresh", NULL);
     has("/t_a/_count", "\"count\":1200");
     has("/t_a20260101/_mapping", "\"keyword\"");
     has("/t_a20260101/_source/id%207%22%2F", "9007199254740993");
@@ -375,22 +409,34 @@ static void stop_if_running(void)
         stop_store();
 }
 
+static void add_case(Suite *suite, const char *name, const TTest *const tests[], bool own)
+{
+    TCase *tc = tcase_create(name);
+    tcase_set_timeout(tc, 120);
+    tcase_add_checked_fixture(tc, own ? start_store : use_store, stop_if_running);
+    for (size_t i = 0; tests[i]; i++)
+        tcase_add_test(tc, tests[i]);
+    suite_add_tcase(suite, tc);
+}
+
 int main(void)
 {
+    const TTest *const on_any[] = {a_server_is_known_by_its_health,
+                                   documents_go_to_files_and_back_as_they_were,
+                                   documents_that_are_refused_are_named_and_the_others_written,
+                                   dead_letters_are_listed_shown_and_sent_once_more, NULL};
+    const TTest *const on_own[] = {health_and_indices_are_told,
+                                   an_export_that_ended_early_is_made_anew,
+                                   an_import_that_is_killed_goes_on_without_gaps,
+                                   an_old_position_does_not_count_for_an_index_that_is_made_anew,
+                                   a_line_that_is_no_letter_stays_as_it_is,
+                                   letters_are_sent_while_the_daemon_goes_on_writing_some,
+                                   NULL};
+    bool own = !getenv("REGISTRY_STORE");
     Suite *suite = suite_create("tarsc_es");
-    TCase *tc = tcase_create("tarsc_es");
-    tcase_set_timeout(tc, 120);
-    tcase_add_checked_fixture(tc, start_store, stop_if_running);
-    tcase_add_test(tc, health_and_indices_are_told);
-    tcase_add_test(tc, documents_go_to_files_and_back_as_they_were);
-    tcase_add_test(tc, an_export_that_ended_early_is_made_anew);
-    tcase_add_test(tc, documents_that_are_refused_are_named_and_the_others_written);
-    tcase_add_test(tc, an_import_that_is_killed_goes_on_without_gaps);
-    tcase_add_test(tc, an_old_position_does_not_count_for_an_index_that_is_made_anew);
-    tcase_add_test(tc, dead_letters_are_listed_shown_and_sent_once_more);
-    tcase_add_test(tc, a_line_that_is_no_letter_stays_as_it_is);
-    tcase_add_test(tc, letters_are_sent_while_the_daemon_goes_on_writing_some);
-    suite_add_tcase(suite, tc);
+    add_case(suite, "on_any", on_any, own);
+    if (own)
+        add_case(suite, "on_own", on_own, true);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
