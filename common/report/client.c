@@ -12,6 +12,7 @@
 enum { LAST_MS = 500 }; /* how long a client that closes waits for its last reports to leave */
 
 struct report_client {
+    struct tars_client *client;
     struct loop *loop;
     struct tars_proxy *stat_proxy;
     struct report_identity id;
@@ -93,6 +94,7 @@ static void send_last(void *arg)
 
     loop_timer_clear(report->loop, &report->timer);
     report_stat_flush(report->stat, report->rhythm.max_bytes, send, report);
+    rpc_client_hurry(report->client); /* what cannot leave does not hold up the end */
 }
 
 void *report_client_new(struct tars_client *client, const struct tars_conf *conf)
@@ -103,6 +105,7 @@ void *report_client_new(struct tars_client *client, const struct tars_conf *conf
     if (!*stat)
         return NULL;
     report = xcalloc(1, sizeof(*report));
+    report->client = client;
     report->loop = rpc_client_loop(client);
     report->stat_proxy = tars_proxy_get(client, stat);
     report_identity_init(&report->id, conf);

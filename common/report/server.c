@@ -238,6 +238,7 @@ static void on_stopped(void *arg)
     if (report->node)
         report_node_stop(report->node);
     flush(report);
+    rpc_client_hurry(report->client); /* what cannot leave does not hold up the end */
 }
 
 void report_server_starting(void *arg)

@@ -106,6 +106,16 @@ size_t rpc_client_proxies(struct tars_client *client, struct tars_proxy ***list)
     return count;
 }
 
+void rpc_client_hurry(struct tars_client *client)
+{
+    struct tars_proxy **proxies;
+    size_t count = rpc_client_proxies(client, &proxies);
+
+    for (size_t i = 0; i < count; i++)
+        rpc_proxy_hurry(proxies[i]);
+    free(proxies);
+}
+
 static void on_keep_alive(struct loop_timer *timer)
 {
     struct tars_client *client = loop_container(timer, struct tars_client, keep_alive);

@@ -11,6 +11,7 @@
 
 enum {
     FAILURES_TOLERATED = 3,
+    HURRY_MS = 200,       /* for the last question of a program that ends */
     CACHE_AFTER_MS = 1000 /* a registry that has not answered by then: begin with the cache file */
 };
 
@@ -27,6 +28,7 @@ struct rpc_discovery {
     size_t tried;      /* of them, in this round */
     int32_t failures;  /* rounds in a row */
     bool have_list;
+    bool hurry; /* nobody waits for a second answer */
     char problem[256];
 };
 
@@ -67,7 +69,8 @@ static void on_cache_due(struct loop_timer *timer)
 
 bool rpc_discovery_is_hopeless(const struct rpc_discovery *d)
 {
-    return !d->have_list && (!d->client->locator || d->failures > FAILURES_TOLERATED);
+    return !d->have_list &&
+           (!d->client->locator || d->failures > (d->hurry ? 0 : FAILURES_TOLERATED));
 }
 
 static void on_failure(struct rpc_discovery *d, const char *reason)
@@ -92,11 +95,13 @@ static void on_failure(struct rpc_discovery *d, const char *reason)
 static void on_list(struct rpc_discovery *d, const struct tars_endpoint *endpoints, size_t count)
 {
     d->tried = 0;
-    d->failures = 0;
+    d->failures = count == 0 && d->hurry;
     if (count == 0) {
         snprintf(d->problem, sizeof d->problem, "the registry knows no active endpoint");
         use_cache(d);
         ask_in(d, d->client->conf.refresh_empty_ms);
+        if (rpc_discovery_is_hopeless(d))
+            d->events->hopeless(d->user, d->problem);
         return;
     }
     d->have_list = true;
@@ -123,7 +128,7 @@ static void on_answer(void *user, const char *error, const struct tars_endpoint 
  * first one does not use up the time of the calls that wait. */
 static int32_t time_for_answer(const struct rpc_discovery *d)
 {
-    int32_t ms = d->client->conf.refresh_timeout_ms;
+    int32_t ms = d->hurry ? HURRY_MS : d->client->conf.refresh_timeout_ms;
 
     return d->have_list || d->registries < 2 ? ms : ms / (int32_t)d->registries;
 }
@@ -176,6 +181,14 @@ void rpc_discovery_ask_anew(struct rpc_discovery *d)
     d->failures = 0;
     if (d->client->locator)
         ask(d);
+}
+
+void rpc_discovery_hurry(struct rpc_discovery *d)
+{
+    if (d->hurry || d->have_list)
+        return;
+    d->hurry = true;
+    rpc_discovery_ask_anew(d);
 }
 
 void rpc_discovery_free(struct rpc_discovery *d)

@@ -17,7 +17,7 @@ struct rpc_discovery;
 struct rpc_discovery_events {
     /* A complete list that replaces what was there; never empty. */
     void (*changed)(void *user, const struct tars_endpoint *endpoints, size_t count);
-    /* There is no list yet, and more than three attempts have failed. */
+    /* There is no list yet, and more than three attempts have failed; in a hurry: the last. */
     void (*hopeless)(void *user, const char *reason);
 };
 
@@ -30,6 +30,10 @@ void rpc_discovery_free(struct rpc_discovery *discovery);
 
 /* Now instead of when it is due; what is known holds until the answer. */
 void rpc_discovery_ask_anew(struct rpc_discovery *discovery);
+
+/* For who is about to end: asks once more where there is no list yet, and one round without one,
+ * 200 ms, is hopeless. */
+void rpc_discovery_hurry(struct rpc_discovery *discovery);
 
 /* Why there is no list: for the message of a call that waited in vain. */
 const char *rpc_discovery_problem(const struct rpc_discovery *discovery);

@@ -109,6 +109,9 @@ void *rpc_client_report(const struct tars_client *client);
  * bytes were handed to the system, or with the error, so that a flush knows when it is done.
  */
 struct loop *rpc_client_loop(const struct tars_client *client);
+/* The program ends: calls that wait for endpoints, and later ones, end as soon as the registry,
+ * asked once more, does not tell them within 200 ms. On the loop. */
+void rpc_client_hurry(struct tars_client *client);
 /* The i-th adapter, AdminAdapter included; false behind the last. Any thread, after start. */
 bool rpc_server_adapter(const struct tars_server *server, size_t i,
                         struct rpc_adapter_state *state);

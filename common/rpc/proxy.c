@@ -568,6 +568,12 @@ void rpc_proxy_ask_anew(struct tars_proxy *p)
         rpc_discovery_ask_anew(p->discovery);
 }
 
+void rpc_proxy_hurry(struct tars_proxy *p)
+{
+    if (p->discovery && !p->stopped)
+        rpc_discovery_hurry(p->discovery);
+}
+
 const char *rpc_proxy_reference(const struct tars_proxy *p)
 {
     return p->text;

@@ -68,6 +68,10 @@ void rpc_proxy_use_set(struct tars_proxy *proxy, char *set);
 /* Asks the registry at once, which may be another one now. */
 void rpc_proxy_ask_anew(struct tars_proxy *proxy);
 
+/* Calls that wait for endpoints end as soon as the registry, asked once more, does not tell them.
+ */
+void rpc_proxy_hurry(struct tars_proxy *proxy);
+
 /* A call has reached the loop. */
 void rpc_proxy_take(struct rpc_call *call);
 /* Pings connections that were not used for `idle_ms`. */

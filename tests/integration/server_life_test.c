@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Start, stop and administration of a server. */
+#include <arpa/inet.h>
 #include <check.h>
 #include <pthread.h>
 #include <signal.h>
@@ -127,6 +128,43 @@ START_TEST(a_stop_sends_no_notice_to_connections_it_only_closes)
     ck_assert(tk_closed(half, 1000));
     close(idle);
     close(half);
+}
+END_TEST
+
+/* A port that accepts and says nothing. */
+static int listen_at(uint16_t port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(fd, 100), 0);
+    return fd;
+}
+
+/* Reports go to objects that a registry would have to tell: one that is not there, and one whose
+ * port is open and that never answers. */
+START_TEST(a_stop_does_not_wait_for_reports_that_cannot_leave)
+{
+    uint16_t registry = tk_free_port();
+    int hung = _i ? listen_at(registry) : -1;
+    struct tars_error error;
+    struct tars_conf *conf = sk_conf(tk_text("tcp -h 127.0.0.1 -p %u -t 60000", tk_free_port()), "",
+                                     "notify=tars.tarsnotify.NotifyObj\n");
+    tars_conf_set(conf, "/tars/application/client<stat>", "tars.tarsstat.StatObj");
+    tars_conf_set(conf, "/tars/application/client<property>", "tars.tarsproperty.PropertyObj");
+    tars_conf_set(conf, "/tars/application/client<locator>",
+                  tk_text("tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p %u", registry));
+    struct tars_server *s = tars_server_new_conf(conf);
+    tars_conf_free(conf);
+    sk_serve(s);
+    ck_assert_msg(tars_server_start(s, &error), "%s", error.text);
+    tk_sleep(100); /* its first questions are under way */
+    int64_t began = tk_ms();
+    tars_server_free(s);
+    ck_assert_int_lt(tk_ms() - began, 900); /* it was 1500 */
+    if (hung >= 0)
+        close(hung);
 }
 END_TEST
 
@@ -394,6 +432,7 @@ int main(void)
     tcase_add_test(t, a_stop_waits_for_running_calls_and_their_answers_arrive);
     tcase_add_test(t, a_stop_ends_calls_that_nobody_answers_when_the_time_is_up);
     tcase_add_test(t, a_stop_sends_no_notice_to_connections_it_only_closes);
+    tcase_add_loop_test(t, a_stop_does_not_wait_for_reports_that_cannot_leave, 0, 2);
     tcase_add_test(t, stopping_twice_and_freeing_is_harmless);
     tcase_add_test(t, commands_answer_in_the_form_that_consoles_know);
     tcase_add_test(t, pid_is_the_processes_and_the_long_name_is_understood);
