@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/xmalloc.h"
+#include "clean.h"
 #include "k8stars.h"
 #include "query.h"
 #include "settings.h"
@@ -36,6 +37,17 @@ static void command_expire(void *self, struct tars_str argument, struct tars_wri
     tars_writer_append(answer, text, sizeof text - 1);
 }
 
+/* "clean [n] [date]": what has been silent for long. */
+static void command_clean(void *self, struct tars_str argument, struct tars_writer *answer)
+{
+    struct service *s = self;
+    struct clean_rules rules;
+    if (clean_parse(argument, clock_wall_ms(), &rules))
+        clean_run(s->registry, &rules, answer);
+    else
+        tars_writer_append(answer, clean_usage, strlen(clean_usage));
+}
+
 /* ---- life
  * ---------------------------------------------------------------------------------------- */
 
@@ -55,6 +67,7 @@ bool service_open(struct daemon *daemon, void **self, struct tars_error *error)
     s->query = query_serve(server, s->registry);
     k8stars_serve(server, s->registry);
     tars_server_command(server, "registry.expire", command_expire, s);
+    tars_server_command(server, "clean", command_clean, s);
     *self = s;
     return true;
 }
