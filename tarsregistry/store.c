@@ -142,6 +142,8 @@ static void read_next(struct store *s)
         es_scroll_all(s->client, index, living(), PAGE, PAGE_TIMEOUT_MS, on_page, on_read, s);
         return;
     }
+    if (s->newest[s->reading] > s->round_began) /* the date was set back */
+        s->newest[s->reading] = s->round_began;
     int64_t since = s->newest[s->reading] - s->options.overlap_ms;
     cJSON *sort = es_sort();
     es_sort_add(sort, "updated_at", true);
