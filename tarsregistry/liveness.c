@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "liveness.h"
 
-enum { INTERVALS = 3, LATE_ROUND_MS = 5000 };
+enum { INTERVALS = 3, ROUND_MS = 1000 };
 
 void liveness_init(struct liveness *l, const struct liveness_rules *rules, int64_t now)
 {
@@ -172,10 +172,17 @@ static size_t let_go(struct liveness *l, const struct table *table, int64_t now,
     return count;
 }
 
+/* Much later than a round may be, and well before anybody's patience could be over: 5 s when that
+ * is 10 s at least. */
+static bool is_late_round(const struct liveness *l, int64_t now)
+{
+    return l->last_round && now - l->last_round > ROUND_MS + l->rules.minimum_ms * 2 / 5;
+}
+
 size_t liveness_round(struct liveness *l, const struct table *table, int64_t now,
                       void (*gone)(void *user, struct instance *instance), void *user)
 {
-    if (l->last_round && now - l->last_round > LATE_ROUND_MS)
+    if (is_late_round(l, now))
         liveness_away(l, now);
     l->last_round = now;
     l->spared = 0;

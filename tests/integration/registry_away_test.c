@@ -11,15 +11,17 @@
 
 enum {
     NODES = 12,
-    LIMIT_MS = 3000,   /* liveness-unknown of the suite */
-    PATIENCE_MS = 6000 /* liveness-minimum where the test says so */
+    LIMIT_MS = 2000,      /* liveness-unknown here; liveness-minimum is 1500 */
+    PAUSE_MS = 2800,      /* longer than that, and than a round may be late */
+    TAKEN_OVER_MS = 4200, /* what the other registry needs to notice and to lose its patience */
+    PATIENCE_MS = 5000    /* liveness-minimum where the test says so */
 };
 
 static struct rk_suite suite;
 
 static void setup(void)
 {
-    rk_open(&suite, "");
+    rk_open(&suite, tk_text("liveness-unknown=%d\n", LIMIT_MS));
 }
 
 /* Longer than what it takes to find that a registry is late and that it is back. */
@@ -80,7 +82,7 @@ START_TEST(registry_that_was_stopped_for_longer_than_the_limit_expires_nobody)
     start_nodes(NODES);
     settle(NODES);
     tk_signal(suite.at[0].process, SIGSTOP);
-    tk_sleep(2 * LIMIT_MS);
+    tk_sleep(PAUSE_MS);
     tk_signal(suite.at[0].process, SIGCONT);
     /* Half of the shortest patience: time to expire by mistake, and for a report to come. */
     for (int64_t end = tk_ms() + 700; tk_ms() < end; tk_sleep(50))
@@ -99,7 +101,7 @@ START_TEST(who_is_still_silent_after_the_pause_expires_with_a_new_patience)
     start_nodes(2);
     settle(2);
     tk_signal(suite.at[0].process, SIGSTOP);
-    tk_sleep(2 * LIMIT_MS);
+    tk_sleep(PAUSE_MS);
     tk_signal(suite.at[0].process, SIGCONT);
     int64_t back = tk_ms();
     while (active(0) == 2 && tk_ms() - back < RK_WAIT_MS) {
@@ -116,7 +118,7 @@ START_TEST(registry_that_was_killed_for_longer_than_the_limit_expires_nobody_at_
     start_nodes(NODES);
     settle(NODES);
     tk_kill(suite.at[0].process);
-    tk_sleep(2 * LIMIT_MS);
+    tk_sleep(PAUSE_MS);
     rk_start(&suite, 0);
     rk_wait_ready(&suite, 0);
     /* Until then it serves what its snapshot file has, which may be from before the last startup.
@@ -192,12 +194,12 @@ START_TEST(registry_that_comes_back_does_not_expire_what_the_other_took_over)
     settle(4);
     ck_assert(tk_eventually(active(1) == 4, 5000));
     tk_signal(suite.at[0].process, SIGSTOP);
-    for (int64_t end = tk_ms() + 2 * LIMIT_MS; tk_ms() < end; tk_sleep(300)) {
+    for (int64_t end = tk_ms() + TAKEN_OVER_MS; tk_ms() < end; tk_sleep(300)) {
         report_nodes(1, 4);
         ck_assert_int_eq(active(1), 4);
     }
     tk_signal(suite.at[0].process, SIGCONT);
-    for (int64_t end = tk_ms() + 2 * LIMIT_MS; tk_ms() < end; tk_sleep(300)) {
+    for (int64_t end = tk_ms() + TAKEN_OVER_MS; tk_ms() < end; tk_sleep(300)) {
         report_nodes(1, 4);
         ck_assert_int_eq(active(1), 4);
     }
@@ -228,7 +230,7 @@ START_TEST(registry_whose_row_moves_again_has_its_instances_back)
     tk_sleep(1000); /* and its instances are taken over */
     tk_signal(suite.at[1].process, SIGCONT);
     ck_assert(dead);
-    for (int64_t end = tk_ms() + PATIENCE_MS + 2000; tk_ms() < end; tk_sleep(100)) {
+    for (int64_t end = tk_ms() + PATIENCE_MS + 1500; tk_ms() < end; tk_sleep(100)) {
         RK_OK(rk_keep_alive(&suite, 1, node(0), "active"));
         ck_assert_int_eq(active(0), 1);
     }

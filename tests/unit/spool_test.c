@@ -106,7 +106,7 @@ static struct es_spool *open_with(struct es_spool_options options, struct tally 
 {
     struct tars_error error;
     options.timeout_ms = options.timeout_ms ? options.timeout_ms : 700;
-    options.back_off_limit_ms = 100;
+    options.back_off_limit_ms = 20;
     options.notify = on_event;
     options.user = tally;
     struct es_spool *spool = es_spool_open(&options, &error);
