@@ -138,7 +138,7 @@ START_TEST(store_that_was_stopped_for_longer_than_the_limit_makes_nobody_expire)
     start_nodes(NODES);
     settle(NODES);
     tk_signal(suite.store, SIGSTOP);
-    for (int64_t end = tk_ms() + 3 * LIMIT_MS; tk_ms() < end; tk_sleep(300)) {
+    for (int64_t end = tk_ms() + 2 * LIMIT_MS; tk_ms() < end; tk_sleep(300)) {
         report_nodes(0, NODES);
         ck_assert_int_eq(active(0), NODES);
     }
