@@ -5,28 +5,10 @@ set -uo pipefail
 cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 store=$build/bin/tarselasticsearch
-passed=0 failed=0
-dir=$(mktemp -d)
+. tests/lib/checks.bash
 pids=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
 
-ok() { # ok NAME CONDITION...: one test
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL: $name"
-    fi
-}
-no() { ! "$@"; }
-free_port() {
-    local port
-    while port=$(shuf -i 10000-31999 -n 1) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
-    echo "$port"
-}
-eventually() { for _ in $(seq 200); do "$@" && return; sleep 0.05; done; return 1; }
 at() { curl -s -m 20 "127.0.0.1:$port$1" "${@:2}"; }
 status() { at "$1" -o /dev/null -w '%{http_code}' "${@:2}"; }
 gets() { [ "$(status / "${@:2}")" = "$1" ]; }
@@ -159,5 +141,4 @@ env TARS_ELASTICSEARCH_PORT="$port" TARS_ELASTICSEARCH_HTTP_PORT=0 TARS_ELASTICS
 pids+=($!)
 ok "with a key a public address is served" eventually gets 200 -H "Authorization: ApiKey $key2"
 ok "for those who have it" gets 401
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+counted

@@ -7,27 +7,10 @@ set -uo pipefail
 cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 store=$build/bin/tarselasticsearch
-passed=0 failed=0
-dir=$(mktemp -d)
+. tests/lib/checks.bash
 pid=
 trap 'kill -9 $pid 2>/dev/null; wait 2>/dev/null; umount "$dir/disk" 2>/dev/null; rm -rf "$dir"' EXIT
 
-ok() { # ok NAME CONDITION...: one test
-    local name="$how: $1"
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL: $name"
-    fi
-}
-free_port() {
-    local port
-    while port=$(shuf -i 10000-31999 -n 1) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
-    echo "$port"
-}
-eventually() { for _ in $(seq 200); do "$@" && return; sleep 0.05; done; return 1; }
 at() { curl -s -m 20 "127.0.0.1:$port$1" "${@:2}"; }
 metric() { curl -s "127.0.0.1:$http/metrics" | awk -v name="$1" '$1 == name {print $2}'; }
 start() {
@@ -106,5 +89,4 @@ if mount -t tmpfs -o size=8m tmpfs "$dir/disk" 2>/dev/null; then
 else
     echo "no file system can be mounted here: only the limit of file size was tried"
 fi
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+counted

@@ -4,21 +4,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tests/store/server
-passed=0 failed=0
-dir=$(mktemp -d)
+. tests/lib/checks.bash
 trap 'kill "${writer:-}" 2>/dev/null; store_kill; rm -rf "$store_data" "$dir"' EXIT
-
-# ok NAME CONDITION...: one test
-ok() {
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL: $name"
-    fi
-}
 
 at() { curl -s "127.0.0.1:$store_port$1" "${@:2}"; }
 
@@ -167,5 +154,4 @@ ok "half a file is damage" status 4 "$store" check --data "$dir/damaged"
 ok "half a file is not copied" status 1 "$store" backup "$dir/none3" --data "$dir/damaged"
 ok "and no half copy stays" [ -z "$(ls "$dir/none3" 2>/dev/null)" ]
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+counted

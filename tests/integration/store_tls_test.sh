@@ -5,27 +5,9 @@ set -uo pipefail
 cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 store=$build/bin/tarselasticsearch
-passed=0 failed=0
-dir=$(mktemp -d)
+. tests/lib/checks.bash
 pids=()
 trap 'kill -9 "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
-
-ok() { # ok NAME CONDITION...: one test
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL: $name"
-    fi
-}
-
-free_port() {
-    local port
-    while port=$(shuf -i 10000-31999 -n 1) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
-    echo "$port"
-}
 
 # authority NAME; certificate NAME AUTHORITY [DAYS]
 authority() {
@@ -44,7 +26,6 @@ use() { # use CERTIFICATE [KEY]: into the files that the store reads, as tools t
     [ $# -lt 2 ] || { cp "$dir/$2.key" "$dir/used.new" && mv "$dir/used.new" "$dir/used.key"; }
 }
 print() { openssl x509 -noout -fingerprint -sha256 -in "$dir/$1.pem" | sed 's/.*=//'; }
-eventually() { for _ in $(seq 200); do "$@" && return; sleep 0.1; done; return 1; }
 shown() { # the name in the certificate that is shown
     openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -subject 2>/dev/null | sed 's/.*CN *= *//'
 }
@@ -182,5 +163,4 @@ kill -9 $registry && wait $registry 2>/dev/null
 kill -TERM "${pids[0]}"
 wait "${pids[0]}"
 ok "it stops in order" [ $? -eq 0 ]
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+counted
