@@ -291,9 +291,5 @@ int main(void)
     tcase_add_test(tc, switches_answer_as_other_servers_do);
     tcase_add_test(tc, a_server_without_a_file_says_so);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

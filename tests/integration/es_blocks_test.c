@@ -340,9 +340,5 @@ int main(void)
     tcase_add_test(tc, like_asks_for_the_least_that_says_it);
     tcase_add_test(tc, like_finds_what_it_means);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int bad = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return bad != 0;
+    return tk_main(suite);
 }

@@ -248,9 +248,5 @@ int main(void)
     tcase_add_test(tc, a_clock_that_is_set_back_or_forth_loses_nothing);
     tcase_add_test(tc, waits_are_neither_longer_nor_shorter_for_it);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -304,9 +304,5 @@ int main(void)
     tcase_add_test(tc, what_is_taken_away_comes_back_and_what_operators_say_stays);
     tcase_add_test(tc, it_begins_without_a_store_and_goes_on_when_one_comes);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

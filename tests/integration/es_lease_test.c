@@ -258,9 +258,5 @@ int main(void)
     tcase_add_test(tc, without_the_store_nobody_holds_it_for_long);
     tcase_add_test(tc, a_document_that_is_lost_does_not_bring_old_epochs_back);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -482,9 +482,5 @@ int main(void)
     tcase_add_test(tc, keys_that_are_none_and_keys_of_enormous_length_end_here);
     tcase_add_test(tc, calls_side_by_side_hand_on_their_own_keys);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

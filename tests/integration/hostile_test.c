@@ -825,9 +825,5 @@ int main(void)
     tcase_set_timeout(tc, 60 * rounds());
     tcase_add_test(tc, garbage_in_datagrams_is_dropped_and_counted);
     suite_add_tcase(all, tc);
-    SRunner *runner = srunner_create(all);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(all);
 }

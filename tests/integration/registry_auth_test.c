@@ -214,9 +214,5 @@ int main(void)
     tcase_add_test(started, token_file_makes_a_public_address_good_and_is_checked_at_the_start);
     suite_add_tcase(all, tc);
     suite_add_tcase(all, started);
-    SRunner *runner = srunner_create(all);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(all);
 }

@@ -289,9 +289,5 @@ int main(void)
     tcase_add_test(patient, registry_whose_row_moves_again_has_its_instances_back);
     suite_add_tcase(all, tc);
     suite_add_tcase(all, patient);
-    SRunner *runner = srunner_create(all);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(all);
 }

@@ -192,9 +192,5 @@ int main(void)
     tcase_add_test(text, arguments_are_read_or_refused);
     suite_add_tcase(all, tc);
     suite_add_tcase(all, text);
-    SRunner *runner = srunner_create(all);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(all);
 }

@@ -209,9 +209,5 @@ int main(void)
     tcase_add_test(purging, tombstones_go_after_the_date_was_set_back);
     suite_add_tcase(all, tc);
     suite_add_tcase(all, purging);
-    SRunner *runner = srunner_create(all);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(all);
 }

@@ -628,9 +628,5 @@ int main(void)
     for (size_t i = 0; rk_has_own_store() && i < sizeof stopping_the_store / sizeof *tests; i++)
         tcase_add_test(tc, stopping_the_store[i]);
     suite_add_tcase(all, tc);
-    SRunner *runner = srunner_create(all);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(all);
 }

@@ -361,9 +361,5 @@ int main(void)
     tcase_add_test(tc, registrations_end_at_the_limit_and_those_that_stand_go_on);
     tcase_add_test(tc, reports_of_made_up_instances_are_not_kept_without_bound);
     suite_add_tcase(all, tc);
-    SRunner *runner = srunner_create(all);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(all);
 }

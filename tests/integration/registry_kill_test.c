@@ -242,9 +242,5 @@ int main(void)
     tcase_set_timeout(tc, 3000);
     tcase_add_test(tc, every_acknowledged_registration_survives_and_no_removed_one_returns);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

@@ -144,9 +144,5 @@ int main(void)
     tcase_add_test(tc, dead_host_is_missed_long_before_its_patience_is_over);
     tcase_add_test(tc, object_keeps_its_share_when_all_of_it_dies_until_an_operator_says_so);
     suite_add_tcase(s, tc);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(s);
 }

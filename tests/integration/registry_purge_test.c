@@ -145,9 +145,5 @@ int main(void)
     tcase_add_test(tc, several_registries_purge_without_harm);
     tcase_add_test(tc, registry_that_is_gone_for_long_is_no_longer_listed);
     suite_add_tcase(all, tc);
-    SRunner *runner = srunner_create(all);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(all);
 }

@@ -418,9 +418,5 @@ int main(void)
     tcase_add_test(tc, lookup_allocates_nothing);
 #endif
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

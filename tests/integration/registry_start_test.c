@@ -131,9 +131,5 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, registry_answers_from_its_snapshot_soon);
     suite_add_tcase(all, tc);
-    SRunner *runner = srunner_create(all);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(all);
 }

@@ -1368,9 +1368,5 @@ int main(void)
     tcase_add_test(tc, answers_of_a_raw_servant_are_timed_too);
     tcase_add_test(tc, reports_and_heartbeats_keep_their_rhythm);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

@@ -380,9 +380,5 @@ int main(void)
     tcase_add_test(t, requests_that_arrive_together_are_answered_with_one_write);
     tcase_add_test(t, pushes_carry_id_zero_and_their_function);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

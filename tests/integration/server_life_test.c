@@ -447,9 +447,5 @@ int main(void)
     tcase_add_test(t, sigterm_ends_run_with_zero_after_running_calls_were_answered);
     tcase_add_test(t, arguments_are_checked_by_run);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

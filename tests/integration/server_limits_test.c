@@ -528,9 +528,5 @@ int main(void)
     tcase_add_test(t, connections_over_the_servers_limit_are_closed_at_once);
     t = group(suite, "one second", open_server_that_idles_a_second);
     tcase_add_test(t, idle_connections_close_after_the_endpoints_time_but_not_while_a_call_runs);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

@@ -453,9 +453,5 @@ int main(void)
     TCase *auth = group(suite, "auth", open_auth_server);
     tcase_add_test(auth, the_authentication_packet_may_come_in_pieces_and_what_follows_it_is_kept);
     tcase_add_test(auth, wrong_secret_old_packet_and_no_packet_close_without_an_answer);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

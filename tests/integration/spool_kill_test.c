@@ -412,9 +412,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, each_acknowledged_record_is_stored_once_whoever_is_killed);
     tcase_add_test(tc, all_nodes_are_away_under_load);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

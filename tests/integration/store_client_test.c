@@ -395,9 +395,5 @@ int main(void)
     tcase_add_test(tc, without_the_right_credentials_nothing_is_answered);
     tcase_add_test(tc, a_public_address_needs_credentials);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

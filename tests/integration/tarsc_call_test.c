@@ -248,9 +248,5 @@ int main(void)
     tcase_add_test(tests, functions_of_included_files_are_found);
     tcase_add_test(tests, included_files_are_found_in_the_folders_given);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -437,9 +437,5 @@ int main(void)
     add_case(suite, "on_any", on_any, own);
     if (own)
         add_case(suite, "on_own", on_own, true);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -88,9 +88,5 @@ int main(void)
     tcase_add_test(tc, two_suites_side_by_side_know_only_themselves);
     tcase_add_test(tc, a_suite_comes_back_on_its_data);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -537,9 +537,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, wrong_arguments_are_refused_and_help_is_given);
     tcase_add_test(tc, an_unknown_command_is_refused);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -2,6 +2,7 @@
 #include "testkit.h"
 
 #include <arpa/inet.h>
+#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -79,6 +80,17 @@ static void *keep(enum kept_kind kind, void *what)
     kept = k;
     pthread_mutex_unlock(&kept_lock);
     return what;
+}
+
+/* ---- main ---------------------------------------------------------------------------------- */
+
+int tk_main(struct Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
 }
 
 /* ---- time

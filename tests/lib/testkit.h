@@ -13,6 +13,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+/* ---- main ---------------------------------------------------------------------------------- */
+
+struct Suite; /* of Check */
+/* Runs a suite and frees it: the exit status. */
+int tk_main(struct Suite *suite);
+
 /* ---- time ---------------------------------------------------------------------------------- */
 
 int64_t tk_ms(void); /* monotonic */

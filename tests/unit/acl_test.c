@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "rpc/acl.h"
+#include "testkit.h"
 
 static bool allows(const char *allow, const char *deny, const char *order, const char *address)
 {
@@ -79,9 +80,5 @@ int main(void)
     tcase_add_test(t, who_stands_in_no_list_may_connect_only_without_an_allow_list);
     tcase_add_test(t, entries_that_mean_nothing_are_refused_by_name);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "rpc/auth.h"
+#include "testkit.h"
 
 static const char object[] = "App.Calc.AuthObj";
 
@@ -114,9 +115,5 @@ int main(void)
     tcase_add_test(t, a_body_that_is_no_authentication_is_refused);
     tcase_add_test(t, only_the_whole_text_counts_as_accepted);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

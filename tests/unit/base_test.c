@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/utf8.h"
 #include "base/xmalloc.h"
+#include "testkit.h"
 
 START_TEST(arena_memory_is_zeroed_aligned_and_grows)
 {
@@ -205,9 +206,5 @@ int main(void)
     tcase_add_test(tests, map_keys_may_be_empty_or_hold_nul_bytes);
     tcase_add_test(tests, utf8_is_well_formed_shortest_and_no_surrogate);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

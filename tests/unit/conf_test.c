@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "rows.h"
+#include "testkit.h"
 
 static struct tars_conf *parse(const char *text)
 {
@@ -508,9 +509,5 @@ int main(void)
     tcase_add_test(tc, many_duplicate_keys_take_linear_time);
     tcase_add_test(tc, loading_names_the_file_that_is_missing_or_wrong);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "daemon/adapters.h"
+#include "testkit.h"
 
 static const struct daemon_adapter adapters[] = {{"QueryObj", 17890, false},
                                                  {"RegistryObj", 17891, true}};
@@ -121,9 +122,5 @@ int main(void)
     tcase_add_test(tc, a_port_out_of_range_names_itself);
     tcase_add_test(tc, an_endpoint_that_is_none_names_its_path);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -177,9 +177,5 @@ int main(void)
     tcase_add_test(tc, file_that_became_unusable_leaves_the_known_tokens_in_force);
     tcase_add_test(tc, private_addresses_are_those_of_this_machine);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

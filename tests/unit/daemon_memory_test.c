@@ -69,9 +69,5 @@ int main(void)
     tcase_set_timeout(tc, 90);
     tcase_add_test(tc, what_a_burst_needed_is_given_back_each_time);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

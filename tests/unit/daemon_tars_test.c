@@ -245,9 +245,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, monitor_tells_whether_it_answers);
     tcase_add_test(tc, a_daemon_with_adapters_needs_its_tars_server);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

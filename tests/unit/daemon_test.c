@@ -475,9 +475,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_data_folder_is_private_and_serves_one_daemon);
     tcase_add_test(tc, the_default_data_folder_follows_the_environment);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -285,9 +285,5 @@ int main(void)
     tcase_add_test(tc, without_name_servers_the_reason_names_the_file);
     tcase_add_test(tc, what_is_cancelled_or_freed_never_answers);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

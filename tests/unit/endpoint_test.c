@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "rows.h"
+#include "testkit.h"
 
 static void check_endpoint_row(const struct row *row)
 {
@@ -276,9 +277,5 @@ int main(void)
     tcase_add_test(tc, an_object_reference_that_is_none_is_refused_with_the_reason);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

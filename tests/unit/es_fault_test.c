@@ -454,9 +454,5 @@ int main(void)
     tcase_add_loop_test(tc, an_answer_that_is_cut_or_stops_is_none, 0, 6);
     tcase_add_test(tc, another_node_answers_when_one_stops_in_its_answer);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -133,9 +133,5 @@ int main(void)
     tcase_add_test(tc, members_of_other_kinds_are_replaced);
     tcase_add_test(tc, names_of_days_match_exactly);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -561,9 +561,5 @@ int main(void)
     tcase_add_test(tc, ids_are_joined_from_encoded_parts);
     tcase_add_test(tc, values_of_callers_stay_values);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -294,9 +294,5 @@ int main(void)
     tcase_add_test(tc, names_and_dates_count_with_a_fingerprint_too);
     tcase_add_test(tc, what_is_no_fingerprint_is_refused);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "Property.h"
+#include "testkit.h"
 
 enum { MAX_DEPTH = 5, MAX_COUNT = 4, MAX_STRING = 300 };
 
@@ -813,9 +814,5 @@ int main(void)
     tcase_add_test(tests, a_body_without_a_byte_says_nothing_in_every_version);
     tcase_add_test(tests, bodies_of_calls_come_back_unchanged_in_every_version);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -445,9 +445,5 @@ int main(void)
     tcase_add_test(tests, a_file_over_one_mebibyte_is_refused);
     tcase_add_test(tests, bytes_that_are_no_text_are_named);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -3,6 +3,8 @@
 #include <idl/idl.h>
 #include <stdlib.h>
 
+#include "testkit.h"
+
 /* Reads a text and gives what is printed about it; to be freed. */
 static char *messages(const char *source, size_t *errors)
 {
@@ -210,9 +212,5 @@ int main(void)
     tcase_add_test(tc, what_other_sdks_read_differently_is_warned_about);
     tcase_set_timeout(tc, 20);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

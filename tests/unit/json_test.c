@@ -294,9 +294,5 @@ int main(void)
     tcase_add_test(tests, deep_nesting_is_refused);
     tcase_add_test(tests, memory_stays_within_the_arenas_limit);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

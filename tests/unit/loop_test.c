@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "loop/wheel.h"
+#include "testkit.h"
 
 enum { POSTERS = 4, POSTS = 2000 };
 
@@ -295,9 +296,5 @@ int main(void)
     tcase_add_test(t, wheel_fires_each_timer_on_its_tick_however_the_clock_jumps);
     tcase_add_test(t, a_signal_reaches_the_loop);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

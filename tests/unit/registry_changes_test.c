@@ -87,9 +87,5 @@ int main(void)
     tcase_add_test(tc, registration_of_a_registry_that_stops_fails_as_one);
     tcase_add_test(tc, other_changes_say_what_they_are_too);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

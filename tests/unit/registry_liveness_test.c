@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "tarsregistry/liveness.h"
+#include "testkit.h"
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND };
 
@@ -430,9 +431,5 @@ int main(void)
     tcase_add_test(tc, only_active_ones_are_kept);
     tcase_add_test(tc, instance_found_dead_is_silent_and_protected_like_others);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "QueryF.h"
 #include "tarsregistry/object.h"
+#include "testkit.h"
 
 /* ---- making objects
  * ------------------------------------------------------------------------------ */
@@ -707,9 +708,5 @@ int main(void)
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(tc, tests[i]);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

@@ -498,9 +498,5 @@ int main(void)
     tcase_add_test(tc, instance_that_vanishes_while_it_is_asked_is_harmless);
     tcase_add_test(tc, only_addresses_of_other_machines_are_asked);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "tarsregistry/table.h"
+#include "testkit.h"
 
 static struct table *table;
 static struct snapshots *snapshots;
@@ -255,9 +256,5 @@ int main(void)
     tcase_add_test(tc, change_among_a_hundred_thousand_endpoints_is_cheap);
     tcase_add_test(tc, readers_see_whole_answers_while_objects_change);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

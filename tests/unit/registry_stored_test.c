@@ -358,9 +358,5 @@ int main(void)
     tcase_add_test(tc, damaged_file_is_refused_as_a_whole_wherever_the_damage_is);
     tcase_add_test(tc, folder_that_is_not_there_is_an_error_that_names_the_file);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

@@ -225,9 +225,5 @@ int main(void)
     tcase_add_test(tc, a_crowd_that_ends_at_once_goes_no_deeper);
     tcase_add_test(tc, those_that_wait_at_the_end_are_dropped);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

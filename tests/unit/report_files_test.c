@@ -303,9 +303,5 @@ int main(void)
     tcase_add_test(tc, day_logs_go_to_both_places_until_one_is_switched);
     tcase_add_test(tc, chosen_calls_are_dyed_and_others_are_not);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
+#include "testkit.h"
 
 #define ALL                                                                                        \
     (TARS_PROPERTY_SUM | TARS_PROPERTY_AVG | TARS_PROPERTY_MAX | TARS_PROPERTY_MIN |               \
@@ -232,9 +233,5 @@ int main(void)
     tcase_add_test(tc, messages_keep_to_the_size_limit_in_real_bytes);
     tcase_add_test(tc, no_value_is_lost_between_threads_and_flushes);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "report/stat.h"
+#include "testkit.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -203,9 +204,5 @@ int main(void)
     tcase_add_test(tc, a_flood_of_function_names_is_bounded_and_counted);
     tcase_add_test(tc, messages_keep_to_the_size_limit_in_real_bytes);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

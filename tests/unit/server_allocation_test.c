@@ -158,9 +158,5 @@ int main(void)
     tcase_add_test(t, a_context_with_a_node_name_does_not_change_that);
     tcase_add_test(t, counting_works);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tk_main(suite);
 }

@@ -939,9 +939,5 @@ int main(void)
     tcase_add_test(tc, memory_is_bounded_while_the_server_does_not_answer);
     tcase_add_test(tc, senders_share_the_syncs_of_the_disk);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

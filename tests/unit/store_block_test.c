@@ -7,6 +7,7 @@
 
 #include "base/xmalloc.h"
 #include "tarselasticsearch/block.h"
+#include "testkit.h"
 
 static struct value values[BLOCK_ROWS];
 static char texts[BLOCK_ROWS][24];
@@ -176,9 +177,5 @@ int main(void)
     tcase_add_test(tc, what_does_not_fit_stays_out);
     tcase_add_test(tc, damage_is_noticed_or_stays_inside);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

@@ -11,6 +11,7 @@
 #include "tarselasticsearch/document.h"
 #include "tarselasticsearch/search.h"
 #include "tarselasticsearch/source.h"
+#include "testkit.h"
 
 enum { DOCUMENTS = 2 * BLOCK_ROWS + 2000 };
 
@@ -393,9 +394,5 @@ int main(void)
     tcase_add_test(plain, kept_answers_are_bounded);
     suite_add_tcase(suite, tc);
     suite_add_tcase(suite, plain);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

@@ -88,9 +88,5 @@ int main(void)
     tcase_add_test(tc, wildcards_match_whole_texts_by_characters);
     tcase_add_test(tc, no_wildcard_stalls_the_store);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

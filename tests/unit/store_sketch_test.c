@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tarselasticsearch/sketch.h"
+#include "testkit.h"
 
 static struct tars_arena *arena;
 
@@ -76,9 +77,5 @@ int main(void)
     tcase_add_test(tc, shares_of_few_values_are_exact);
     tcase_add_test(tc, shares_of_many_values_are_near_in_bounded_memory);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

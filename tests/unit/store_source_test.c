@@ -7,6 +7,7 @@
 
 #include "base/xmalloc.h"
 #include "tarselasticsearch/source.h"
+#include "testkit.h"
 
 static struct db *db;
 static struct catalog *catalog;
@@ -248,9 +249,5 @@ int main(void)
     tcase_add_test(tc, short_and_empty_and_huge_sources_come_back);
     tcase_add_test(tc, damaged_blocks_are_refused);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

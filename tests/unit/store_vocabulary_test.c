@@ -6,6 +6,7 @@
 
 #include "base/xmalloc.h"
 #include "tarselasticsearch/vocabulary.h"
+#include "testkit.h"
 
 static struct db *db;
 static struct vocabulary *words;
@@ -152,9 +153,5 @@ int main(void)
     tcase_add_test(tc, a_full_vocabulary_takes_no_more);
     tcase_add_test(tc, a_number_without_a_word_is_an_error);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

@@ -496,9 +496,5 @@ int main(void)
     tcase_add_test(tc, sinks_are_told_until_they_have_heard);
     tcase_add_test(tc, an_update_changes_the_checks_at_once);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -484,9 +484,5 @@ int main(void)
     tcase_add_test(tc, start_while_stopping_is_a_restart_and_never_makes_two);
     tcase_add_test(tc, two_hundred_servers_start_live_and_stop);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -196,9 +196,5 @@ int main(void)
     tcase_add_test(tc, output_is_echoed_and_a_stuck_reader_holds_nobody_up);
     tcase_add_test(tc, the_tail_is_of_the_latest_launch);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -275,9 +275,5 @@ int main(void)
     tcase_add_test(tc, udp_sockets_are_found_by_address_and_port);
     tcase_add_test(tc, a_spec_that_cannot_work_is_refused_with_the_reason);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -309,9 +309,5 @@ int main(void)
     tcase_add_test(tc, a_process_made_just_before_the_kill_is_found_by_its_mark);
     tcase_add_test(tc, a_state_folder_that_cannot_be_written_stops_no_server);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

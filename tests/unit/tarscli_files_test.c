@@ -556,9 +556,5 @@ int main(void)
     tcase_add_test(tc, syncing_nothing_is_fine_and_from_nowhere_fails);
     tcase_add_test(tc, processors_follow_the_quota);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -317,9 +317,5 @@ int main(void)
     tcase_add_test(tc, reader_that_never_reads_is_dropped);
     tcase_add_test(tc, port_that_is_taken_is_told);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return tk_main(suite);
 }

@@ -7,6 +7,7 @@
 #include "k8stars/duration.h"
 #include "k8stars/environment.h"
 #include "k8stars/merge.h"
+#include "testkit.h"
 
 /* ---- durations
  * ----------------------------------------------------------------------------------- */
@@ -279,9 +280,5 @@ int main(void)
     tcase_add_test(tc, broken_texts_are_refused_with_their_line);
     tcase_add_test(tc, deep_texts_are_refused);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

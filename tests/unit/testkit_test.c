@@ -108,9 +108,5 @@ int main(void)
     tcase_add_test(tc, a_free_port_is_closed_until_somebody_listens);
     tcase_add_test(tc, a_folder_is_there_while_its_test_runs);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "vectors.h"
+#include "testkit.h"
 
 /* ---- bytes -> canonical bytes
  * ---------------------------------------------------------------------- */
@@ -276,9 +277,5 @@ int main(void)
     tcase_add_test(tests, every_reject_row_is_refused);
     tcase_add_test(tests, where_implementations_differ_ours_does_what_the_table_says);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }

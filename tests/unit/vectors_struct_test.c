@@ -16,6 +16,7 @@
 #include "StatF.h"
 #include "Vectors.h"
 #include "vectors.h"
+#include "testkit.h"
 
 static const struct {
     const char *name;
@@ -301,9 +302,5 @@ int main(void)
     tcase_add_test(tests, every_tup_body_passes_unchanged);
     tcase_add_test(tests, struct_bodies_of_an_older_version_are_read);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tk_main(suite);
 }
