@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "liveness.h"
 
-enum { INTERVALS = 3, ROUND_MS = 1000 };
+enum { INTERVALS = 3 };
 
 void liveness_init(struct liveness *l, const struct liveness_rules *rules, int64_t now)
 {
@@ -68,18 +68,27 @@ int64_t liveness_silence(const struct liveness *l, const struct instance *i, int
     return now - (i->reports.last > l->back ? i->reports.last : l->back);
 }
 
-bool liveness_silent(const struct liveness *l, const struct instance *i, int64_t now)
+static bool found_dead(const struct liveness *l, const struct instance *i)
 {
-    return liveness_watched(i) &&
-           (i->probed.dead > l->back || liveness_silence(l, i, now) > liveness_patience(l, i));
+    return i->probed.dead > l->back;
 }
 
-/* It is being asked whether it still accepts, has not answered, and half of its patience is over:
- * one of many that fell silent together is seen with them, whoever's turn comes first. */
+/* What was found dead is given little patience, whatever its rhythm. */
+bool liveness_silent(const struct liveness *l, const struct instance *i, int64_t now)
+{
+    int64_t silence = liveness_silence(l, i, now);
+    return liveness_watched(i) &&
+           ((found_dead(l, i) && silence >= l->rules.dead_ms) || silence > liveness_patience(l, i));
+}
+
+/* It was found dead and has a little patience left; or it is being asked whether it still accepts,
+ * has not answered, and half of its patience is over: one of many that fell silent together is seen
+ * with them, whoever's turn comes first. */
 static bool is_suspect(const struct liveness *l, const struct instance *i, int64_t now)
 {
-    return i->probed.waiting && i->probed.accepted && liveness_watched(i) &&
-           liveness_silence(l, i, now) * 2 > liveness_patience(l, i);
+    return liveness_watched(i) &&
+           (found_dead(l, i) || (i->probed.waiting && i->probed.accepted &&
+                                 liveness_silence(l, i, now) * 2 > liveness_patience(l, i)));
 }
 
 /* ---- protection
@@ -176,7 +185,14 @@ static size_t let_go(struct liveness *l, const struct table *table, int64_t now,
  * is 10 s at least. */
 static bool is_late_round(const struct liveness *l, int64_t now)
 {
-    return l->last_round && now - l->last_round > ROUND_MS + l->rules.minimum_ms * 2 / 5;
+    return l->last_round && now - l->last_round > LIVENESS_ROUND_MS + l->rules.minimum_ms * 2 / 5;
+}
+
+static void come_back(struct liveness *l, int64_t ms)
+{
+    enum { SOONEST_MS = 20 };
+    if (ms < l->due_ms)
+        l->due_ms = ms > SOONEST_MS ? ms : SOONEST_MS;
 }
 
 size_t liveness_round(struct liveness *l, const struct table *table, int64_t now,
@@ -186,6 +202,7 @@ size_t liveness_round(struct liveness *l, const struct table *table, int64_t now
         liveness_away(l, now);
     l->last_round = now;
     l->spared = 0;
+    l->due_ms = LIVENESS_ROUND_MS;
 
     size_t silent = 0, suspect = 0, alive = 0, at = 0;
     struct instance *i;
@@ -194,6 +211,8 @@ size_t liveness_round(struct liveness *l, const struct table *table, int64_t now
         alive += i->record && i->reports.expected && i->present == STATE_ACTIVE;
         silent += is_silent;
         suspect += !is_silent && is_suspect(l, i, now);
+        if (!is_silent && found_dead(l, i) && liveness_watched(i))
+            come_back(l, l->rules.dead_ms - liveness_silence(l, i, now));
     }
     l->holding = silent && must_hold(l, silent + suspect, alive, now);
     return silent && !l->holding ? let_go(l, table, now, gone, user) : 0;

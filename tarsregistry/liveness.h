@@ -16,6 +16,7 @@
 
 struct liveness_rules {
     int32_t minimum_ms;    /* the shortest silence that may mean anything */
+    int32_t dead_ms;       /* the shortest one of what was found dead */
     int32_t unknown_ms;    /* silence allowed before an interval has been shown */
     int32_t protect_share; /* percent: more than this at once is our fault rather than theirs */
     int32_t protect_count; /* fewer than this at once are believed */
@@ -23,10 +24,13 @@ struct liveness_rules {
     int32_t window_ms;     /* expiries this far back count as "at once" */
 };
 
+enum { LIVENESS_ROUND_MS = 1000 };
+
 struct liveness {
     struct liveness_rules rules;
     int64_t back;       /* when this registry or its store was last away */
     int64_t last_round; /* 0: none yet */
+    int64_t due_ms;     /* from then to the next one: a second, less when somebody's time ends */
     int64_t window_began;
     size_t window_expired;
     bool holding;   /* the last round was held back by the protection */
@@ -60,6 +64,7 @@ int64_t liveness_silence(const struct liveness *liveness, const struct instance 
  * Calls `gone` for each instance that has been silent too long; returns how many. None, and
  * `holding` set, when they are so many that the fault must be ours; not those whose object has
  * lost its share already. A round that comes late (the process was stopped) pardons everybody.
+ * The next one is due after `due_ms`.
  */
 size_t liveness_round(struct liveness *liveness, const struct table *table, int64_t now,
                       void (*gone)(void *user, struct instance *instance), void *user);

@@ -15,7 +15,7 @@
 #include "turns.h"
 
 enum {
-    TICK_MS = 1000,
+    TICK_MS = LIVENESS_ROUND_MS,
     RELEASE_MS = 20,
     FILE_PAUSE_MS = 10 * 1000,
     HEARTBEAT_LIMIT = 200 * 1000,
@@ -97,11 +97,10 @@ bool registry_store_here(const struct registry *r)
 static void on_tick(struct loop_timer *timer)
 {
     struct registry *r = loop_container(timer, struct registry, tick);
-    loop_timer_set(r->loop, &r->tick, TICK_MS, on_tick);
     int64_t age = store_age_ms(r->store);
     atomic_store(&r->counters.store_looked_at, age < 0 ? 0 : clock_ms() - age);
     own_tick(r);
-    reports_tick(r);
+    loop_timer_set(r->loop, &r->tick, reports_tick(r), on_tick);
     purge_tick(r->purge);
     if (worth_writing(r) && clock_ms() - r->file_written >= FILE_PAUSE_MS)
         write_file(r);

@@ -358,10 +358,10 @@ static void tell_spared(struct registry *r)
     atomic_store(&r->counters.spared, l->spared);
 }
 
-void reports_tick(struct registry *r)
+int64_t reports_tick(struct registry *r)
 {
     if (!registry_store_here(r))
-        return; /* while the store is away nobody is declared dead */
+        return LIVENESS_ROUND_MS; /* while the store is away nobody is declared dead */
     int64_t now = clock_ms();
     watch_registries(r, now);
     take_over(r, now);
@@ -371,4 +371,5 @@ void reports_tick(struct registry *r)
     tell_spared(r);
     write_dirty(r);
     registry_publish(r);
+    return r->liveness.due_ms;
 }

@@ -37,7 +37,7 @@ void reports_set_state(struct registry *registry, struct instance *instance,
 cJSON *reports_state_fields(struct registry *registry, const struct instance *instance);
 
 /* Every second: expires the silent, takes over from registries that are gone, writes again what
- * could not be written. */
-void reports_tick(struct registry *registry);
+ * could not be written. After how many ms it wants to be called again: a second or less. */
+int64_t reports_tick(struct registry *registry);
 
 #endif

@@ -40,6 +40,8 @@ const struct daemon_key settings_keys[] = {
     MS_("probe-after", "4000", 100, 3600000, "ms of silence that make a report late"),
     MS_("probe-interval", "3000", 100, 3600000, "ms between two connections to a late instance"),
     MS_("probe-timeout", "1200", 50, 60000, "ms in which it has to accept"),
+    MS_("probe-patience", "10000", 100, 3600000,
+        "ms of silence before one that accepts no more is set inactive"),
     MS_("probe-limit", "256", 1, 10000, "such connections at once"),
     MS_("write-behind", "30000", 100, 600000, "ms between two stored heartbeats of a node"),
     MS_("heartbeat", "10000", 100, 600000, "ms between two signs of life to other registries"),
@@ -222,6 +224,7 @@ bool settings_read(const struct daemon *daemon, struct tars_arena *arena, struct
     read_store(daemon, arena, &settings->store);
     settings->liveness = (struct liveness_rules){
         .minimum_ms = (int32_t)daemon_int(daemon, "liveness-minimum"),
+        .dead_ms = (int32_t)daemon_int(daemon, "probe-patience"),
         .unknown_ms = (int32_t)daemon_int(daemon, "liveness-unknown"),
         .protect_share = (int32_t)daemon_int(daemon, "protect-share"),
         .protect_count = (int32_t)daemon_int(daemon, "protect-count"),

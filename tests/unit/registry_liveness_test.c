@@ -9,6 +9,7 @@
 enum { SECOND = 1000, MINUTE = 60 * SECOND };
 
 static const struct liveness_rules rules = {.minimum_ms = 10 * SECOND,
+                                            .dead_ms = 10 * SECOND,
                                             .unknown_ms = 90 * SECOND,
                                             .protect_share = 30,
                                             .protect_count = 10,
@@ -217,13 +218,13 @@ START_TEST(many_that_are_asked_and_do_not_answer_are_seen_together)
         i->probed.accepted = i->probed.waiting = true;
     }
     table_find(table, tars_str(make_id(7)))->probed.dead = last + 6 * SECOND;
-    ck_assert_uint_eq(round_at(last + 6 * SECOND), 0);
+    ck_assert_uint_eq(round_at(last + 10 * SECOND), 0);
     ck_assert(liveness.holding);
     for (int n = 0; n < 40; n++) { /* the others have answered meanwhile: one alone may go */
         struct instance *i = table_find(table, tars_str(make_id(n)));
         i->probed.waiting = n == 7;
     }
-    ck_assert_uint_eq(round_at(last + 7 * SECOND), 1);
+    ck_assert_uint_eq(round_at(last + 10 * SECOND), 1);
 }
 END_TEST
 
@@ -237,7 +238,38 @@ START_TEST(many_that_are_asked_within_their_own_rhythm_are_no_reason_to_hold)
         i->probed.accepted = i->probed.waiting = true;
     }
     table_find(table, tars_str(make_id(7)))->probed.dead = last + 6 * SECOND;
-    ck_assert_uint_eq(round_at(last + 6 * SECOND), 1);
+    ck_assert_uint_eq(round_at(last + 10 * SECOND), 1);
+}
+END_TEST
+
+/* Also those whose time is not over yet count, so that the first of many does not go alone. */
+START_TEST(many_that_were_found_dead_are_seen_together)
+{
+    int64_t last = 0;
+    for (int n = 0; n < 40; n++) {
+        struct instance *i = add(n);
+        last = report(i, SECOND + n * 100, 3 * SECOND, 5);
+        i->probed.dead = last + 6 * SECOND;
+    }
+    ck_assert_uint_eq(round_at(last + 10 * SECOND - 3900), 0);
+    ck_assert(liveness.holding);
+}
+END_TEST
+
+/* Exactly the least patience, neither less nor up to a round more. */
+START_TEST(what_was_found_dead_goes_when_the_least_patience_is_over)
+{
+    struct instance *i = add(1);
+    int64_t last = report(i, SECOND, 30 * SECOND, 3);
+    ck_assert_uint_eq(round_at(last + 7 * SECOND), 0);
+    ck_assert_int_eq(liveness.due_ms, SECOND);
+    i->probed.dead = last + 8 * SECOND;
+    ck_assert_uint_eq(round_at(last + 9300), 0);
+    ck_assert_int_eq(liveness.due_ms, 700);
+    ck_assert_uint_eq(round_at(last + 9999), 0);
+    ck_assert_int_le(liveness.due_ms, 20);
+    ck_assert_uint_eq(round_at(last + 10 * SECOND), 1);
+    ck_assert_int_eq(liveness.due_ms, SECOND);
 }
 END_TEST
 
@@ -391,7 +423,7 @@ START_TEST(instance_found_dead_is_silent_and_protected_like_others)
 {
     for (int n = 0; n < 2; n++) {
         struct instance *i = add_of(n, "App.Server.Obj", NULL);
-        report(i, late - 3 * SECOND, SECOND, 3);
+        report(i, late - 13 * SECOND, SECOND, 3);
         i->probed.dead = late;
     }
     ck_assert_uint_eq(round_at(late), 1);
@@ -418,6 +450,8 @@ int main(void)
     tcase_add_test(tc, process_that_was_stopped_pardons_everybody);
     tcase_add_test(tc, many_that_are_asked_and_do_not_answer_are_seen_together);
     tcase_add_test(tc, many_that_are_asked_within_their_own_rhythm_are_no_reason_to_hold);
+    tcase_add_test(tc, many_that_were_found_dead_are_seen_together);
+    tcase_add_test(tc, what_was_found_dead_goes_when_the_least_patience_is_over);
     tcase_add_test(tc, too_many_at_once_are_held_until_an_operator_confirms);
     tcase_add_test(tc, small_share_expires_without_asking);
     tcase_add_test(tc, few_are_always_believed);
