@@ -15,7 +15,8 @@
 enum { NODES = 4 };
 
 #define PATIENT "liveness-minimum=3600000\nliveness-unknown=3600000\n"
-#define ASKING  "probe=y\nprobe-after=600\nprobe-interval=300\nprobe-timeout=300\nprobe-patience=600\n"
+#define ASKING                                                                                     \
+    "probe=y\nprobe-after=600\nprobe-interval=300\nprobe-timeout=300\nprobe-patience=600\n"
 
 static struct rk_suite suite;
 static uint16_t port;
