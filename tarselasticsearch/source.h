@@ -14,7 +14,7 @@
 
 enum {
     SOURCE_DICTIONARY = 4096, /* bytes, at most */
-    SOURCE_BLOCK = 64 * 1024, /* bytes that close a block */
+    SOURCE_BLOCK = 16 * 1024, /* bytes that close a block */
     SOURCE_COUNT = 128,       /* documents that close it */
     SOURCE_LIMIT = 1 << 30    /* bytes of one source */
 };
