@@ -683,7 +683,8 @@ static int64_t number_of(struct db *db, const char *sql)
 static bool check_version(struct db *db, struct tars_error *error)
 {
     int64_t version = number_of(db, "PRAGMA user_version");
-    int64_t indices = number_of(db, "SELECT count(*) FROM indices");
+    int64_t indices = number_of(
+        db, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name GLOB 'd[0-9]*'");
     if (version < 0 || indices < 0)
         return tars_fail(error, 1, "reading the catalogue: %s", db_problem(db));
     if (version == FILE_VERSION)
@@ -692,7 +693,7 @@ static bool check_version(struct db *db, struct tars_error *error)
         return tars_fail(error, 1,
                          "the data file is of version %lld, this program reads %d: with the "
                          "program that wrote it, 'tarsc es export' gives its documents, which "
-                         "'tarsc es import' then brings here",
+                         "'tarsc es import' then brings here; or begin with another data folder",
                          (long long)version, FILE_VERSION);
     return db_exec(db, set_version) ||
            tars_fail(error, 1, "making the catalogue: %s", db_problem(db));
@@ -702,9 +703,10 @@ struct catalog *catalog_open(struct db *db, struct tars_error *error)
 {
     struct catalog *c = xcalloc(1, sizeof *c);
     pthread_rwlock_init(&c->lock, NULL);
-    if (!db_exec(db, schema))
+    bool ours = check_version(db, error), made = ours && db_exec(db, schema);
+    if (ours && !made)
         tars_fail(error, 1, "making the catalogue: %s", db_problem(db));
-    else if (check_version(db, error)) {
+    if (made) { /* in a file of another version nothing is */
         c->seed = (uint64_t)number_of(db, "SELECT seed FROM seeds");
         c->vocabulary = vocabulary_open(db, error);
         if (c->vocabulary && catalog_reload(c, db, error))

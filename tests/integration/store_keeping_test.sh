@@ -103,6 +103,14 @@ on_store "$store_data/store.db" "DELETE FROM words WHERE word='Shop.Back3Server'
 ok "a lost word is damage" status 4 "$store" check --data "$store_data"
 ok "of its rows" said 'index keywords: a keyword has lost its word (row 3)'
 
+# ---- a data file that another version wrote
+cp -r "$dir/copy" "$dir/older"
+on_store "$dir/older/store.db" "PRAGMA user_version=1"
+on_store "$dir/older/store.db" "DROP TABLE words"
+ok "the store does not start on the file of another version" env TARS_ELASTICSEARCH_PORT=0 bash -c "! timeout 10 $store --data $dir/older 2>$dir/said"
+ok "and says what to do" said 'is of version 1, this program reads 2.*tarsc es export.*another data folder'
+ok "and makes nothing in it" [ -z "$(python3 -c 'import sqlite3,sys; print(*sqlite3.connect(sys.argv[1]).execute("SELECT name FROM sqlite_schema WHERE name=?", ("words",)))' "$dir/older/store.db")" ]
+
 # ---- what is no store
 ok "a folder without a store is named" status 1 "$store" check --data "$dir"
 ok "with its file" said "$dir/store.db"
