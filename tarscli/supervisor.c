@@ -15,6 +15,7 @@
 #include "command.h"
 #include "cpus.h"
 #include "k8stars/drain.h"
+#include "k8stars/failover.h"
 #include "k8stars/file.h"
 #include "k8stars/generate.h"
 #include "k8stars/heartbeats.h"
@@ -43,6 +44,7 @@ struct supervision {
     struct meta *meta;
     struct registry *registry;
     struct reporter *reporter;
+    struct failover *failover;
     struct heartbeats *heartbeats; /* NULL: none come */
     struct supervisor *sup;
     struct sup_server *server;
@@ -156,13 +158,19 @@ static void ping(void *user, struct sup_server *server, struct sup_probe *probe)
 /* ---- before a launch
  * ------------------------------------------------------------------------------ */
 
+static void launch_server(struct supervision *s)
+{
+    failover_yield(s->failover);
+    sup_prepared(s->server, true, NULL);
+}
+
 static void on_prepared(void *user, const struct sup_task_end *end)
 {
     struct supervision *s = user;
 
     if (!end->ok)
         log_warn("supervisor", "the script before the start %s", end->text);
-    sup_prepared(s->server, true, NULL);
+    launch_server(s);
 }
 
 static void run_before_script(struct supervision *s)
@@ -173,7 +181,7 @@ static void run_before_script(struct supervision *s)
     if (e->before_check_script)
         sup_run(s->sup, &launch, e->check_script_timeout, on_prepared, s);
     else
-        sup_prepared(s->server, true, NULL);
+        launch_server(s);
 }
 
 static void on_stop_path(void *user, const struct sup_task_end *end)
@@ -322,6 +330,8 @@ static void on_state(struct supervision *s)
 
     if (s->launched || present != SUP_INACTIVE) /* before the first launch it is not down */
         reporter_state(s->reporter, words[present]);
+    if (present == SUP_ACTIVE)
+        failover_home(s->failover);
 }
 
 static void on_exited(struct supervision *s, const struct sup_event *event)
@@ -330,6 +340,7 @@ static void on_exited(struct supervision *s, const struct sup_event *event)
 
     if (s->ending)
         return;
+    failover_begin(s->failover, s->meta);
     look_for_stop_mark(s);
     print_tail(s);
     tell(s, late ? "[alarm] down, server is inactive" : "[warn] server down", event->text);
@@ -388,6 +399,8 @@ static void on_event(void *user, struct sup_server *server, const struct sup_eve
     case SUP_EVENT_BACKOFF:
         log_info("supervisor", "the next start is in %lld ms%s%s", (long long)event->ms,
                  *event->text ? ": " : "", event->text);
+        if (!s->ending)
+            failover_begin(s->failover, s->meta);
         break;
     default:
         log_event(event);
@@ -536,6 +549,7 @@ static bool open_reports(struct supervision *s, struct tars_error *error)
     if (!s->registry)
         return false;
     s->reporter = reporter_new(s->loop, e, s->registry);
+    s->failover = failover_new(s->loop, e, s->registry);
     return true;
 }
 
@@ -577,6 +591,7 @@ static void finish(struct supervision *s)
     loop_timer_clear(s->loop, &s->check);
     loop_timer_clear(s->loop, &s->goodbye);
     heartbeats_free(s->heartbeats);
+    failover_free(s->failover);
     reporter_free(s->reporter);
     drain_free(s->drain);
     registry_free(s->registry);

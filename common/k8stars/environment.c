@@ -91,6 +91,8 @@ static const struct variable {
         "off: the server's configuration names no node to report to"),
     ROW("TARS_HEARTBEAT_TIMEOUT", TIME_NOT_ZERO, heartbeat_timeout, USED_BY_SUPERVISOR, "60s",
         "a server that sent heartbeats and sends none for so long hangs and is restarted"),
+    ROW("TARS_FAILOVER", TEXT_OR_NONE, failover, USED_BY_SUPERVISOR, "on",
+        "off: calls are not passed on to other instances while the server is down after a crash"),
     ROW("TARS_REGISTRY_TOKEN_FILE", TEXT_OR_NONE, token_file, USED_BY_SUPERVISOR | USED_BY_PRESTOP,
         NULL, "file whose first line is the token for the registry"),
     ROW("SERVER_VERSION", TEXT, version, USED_BY_SUPERVISOR, "", "version sent with registration"),
@@ -199,14 +201,24 @@ bool environment_read(struct environment *e, unsigned used_by, struct tars_error
     return true;
 }
 
-bool environment_wants_heartbeats(const struct environment *e)
+static bool is_on(const char *text)
 {
     static const char *const no[] = {"off", "n", "no", "false", "0"};
 
     for (size_t i = 0; i < sizeof no / sizeof *no; i++)
-        if (strcasecmp(e->heartbeat, no[i]) == 0)
+        if (strcasecmp(text, no[i]) == 0)
             return false;
     return true;
+}
+
+bool environment_wants_heartbeats(const struct environment *e)
+{
+    return is_on(e->heartbeat);
+}
+
+bool environment_wants_failover(const struct environment *e)
+{
+    return is_on(e->failover);
 }
 
 char *environment_file(const struct environment *e, const char *folder, const char *name)

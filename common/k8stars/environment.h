@@ -32,8 +32,8 @@ struct environment {
     int64_t prestop_wait, activating_timeout, keep_alive_interval, stop_timeout, restart_spacing;
     int64_t heartbeat_timeout;
     const char *disable_flow, *version;
-    const char *heartbeat; /* see environment_wants_heartbeats */
-    bool supervises;       /* read for the supervisor */
+    const char *heartbeat, *failover; /* see environment_wants_ */
+    bool supervises;                  /* read for the supervisor */
     const char *ping, *token_file;
     const char *sync_source, *sync_target;
     const char *held_ports;
@@ -46,6 +46,8 @@ bool environment_read(struct environment *environment, unsigned used_by,
 
 /* TARS_HEARTBEAT says nothing against it. */
 bool environment_wants_heartbeats(const struct environment *environment);
+/* The same of TARS_FAILOVER. */
+bool environment_wants_failover(const struct environment *environment);
 
 /* The variables of a subcommand for its help: name, type, default, text. */
 void environment_print(FILE *out, unsigned used_by);

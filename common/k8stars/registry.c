@@ -361,3 +361,8 @@ struct tars_client *registry_client(struct registry *r)
 {
     return r->client;
 }
+
+struct tars_proxy *registry_locator(struct registry *r)
+{
+    return tars_proxy_get(r->client, r->meta->locator);
+}

@@ -42,5 +42,7 @@ void registry_tell(struct registry *registry, const char *message);
 /* AdminObj of the server on its local endpoint. */
 struct tars_proxy *registry_admin(struct registry *registry);
 struct tars_client *registry_client(struct registry *registry);
+/* Where objects are asked for. */
+struct tars_proxy *registry_locator(struct registry *registry);
 
 #endif

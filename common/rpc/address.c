@@ -36,3 +36,8 @@ bool rpc_address_numeric(const struct tars_endpoint *endpoint, struct rpc_addres
     addresses->count = 0;
     return false;
 }
+
+bool rpc_address_same(const struct rpc_address *a, const struct rpc_address *b)
+{
+    return a->len == b->len && memcmp(&a->storage, &b->storage, a->len) == 0;
+}

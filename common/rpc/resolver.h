@@ -38,6 +38,8 @@ struct rpc_addresses {
 bool rpc_address_numeric(const struct tars_endpoint *endpoint, struct rpc_addresses *addresses,
                          struct tars_error *error);
 
+bool rpc_address_same(const struct rpc_address *a, const struct rpc_address *b);
+
 struct rpc_resolver *rpc_resolver_new(struct event_base *base);
 /* Look-ups under way end without their callback. Does not wait for the helper thread. */
 void rpc_resolver_free(struct rpc_resolver *resolver);
