@@ -104,24 +104,40 @@ void es_dated_index(const struct es_dated *d, int64_t wall_ms, char *to)
 /* ---- what is too old
  * ------------------------------------------------------------------------------- */
 
-/* The dated ones of a list older than the limit, without the newest of all. */
-static cJSON *find_old(const struct es_dated *d, const cJSON *list, int limit)
+/* When the server made an index of its list, by the server's clock; 0: it does not say. */
+static int64_t made_at(const cJSON *index)
+{
+    const cJSON *settings = cJSON_GetObjectItemCaseSensitive(index, "settings");
+    const cJSON *inner = cJSON_GetObjectItemCaseSensitive(settings, "index");
+    const char *date = cJSON_GetStringValue(
+        cJSON_GetObjectItemCaseSensitive(inner, "creation_date"));
+    return date ? strtoll(date, NULL, 10) : 0;
+}
+
+/*
+ * The dated ones of a list that are too old, without the newest of all. Today's has just been made:
+ * the latest time at which one was made is about the server's day, and if our clock has been set
+ * ahead nothing goes for that.
+ */
+static cJSON *find_old(const struct es_dated *d, const cJSON *list)
 {
     cJSON *old = cJSON_CreateArray();
-    const cJSON *row;
-    int newest = 0;
-    cJSON_ArrayForEach(row, list)
+    const cJSON *index;
+    int64_t now = clock_wall_ms(), latest = 0;
+    int newest = 0, limit;
+    cJSON_ArrayForEach(index, list)
     {
-        const char *index = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, "index"));
-        int day = index ? es_dated_day(d->name, index) : 0;
+        int day = es_dated_day(d->name, index->string);
         newest = day > newest ? day : newest;
+        if (day && made_at(index) > latest)
+            latest = made_at(index);
     }
-    cJSON_ArrayForEach(row, list)
+    limit = day_of(latest && latest < now ? latest : now, d->options.keep_days);
+    cJSON_ArrayForEach(index, list)
     {
-        const char *index = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, "index"));
-        int day = index ? es_dated_day(d->name, index) : 0;
+        int day = es_dated_day(d->name, index->string);
         if (day && day < limit && day != newest)
-            cJSON_AddItemToArray(old, cJSON_CreateString(index));
+            cJSON_AddItemToArray(old, cJSON_CreateString(index->string));
     }
     return old;
 }
@@ -235,7 +251,7 @@ static bool advance(struct es_dated *d, const struct es_result *r)
         return ok;
     case STEP_LIST:
         if (ok)
-            d->old = find_old(d, r->body, day_of(clock_wall_ms(), d->options.keep_days));
+            d->old = find_old(d, r->body);
         d->step = cJSON_GetArraySize(d->old) && may_delete(d) ? STEP_DELETE : STEP_END;
         break;
     default:
@@ -337,8 +353,8 @@ static cJSON *add_alias(const struct es_dated *d)
 
 static char *list_path(const struct es_dated *d)
 {
-    char *pattern = xasprintf("%s2", d->name), *encoded = es_path("_cat", "indices", pattern, NULL);
-    char *path = xasprintf("%s*?format=json&h=index", encoded);
+    char *pattern = xasprintf("%s2", d->name), *encoded = es_path(pattern, NULL);
+    char *path = xasprintf("%s*/_settings", encoded);
     free(pattern);
     free(encoded);
     return path;

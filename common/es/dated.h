@@ -2,7 +2,8 @@
 /*
  * An index for each day behind one alias: records go to <name>YYYYMMDD (the day of the local zone),
  * searches to <name>, and what is older than `keep_days` is deleted, index by index, by names that
- * match exactly. The template <name>dated gives new days their fields and the alias.
+ * match exactly; a clock of ours that is ahead of the server's takes none away. The template
+ * <name>dated gives new days their fields and the alias.
  *
  * One of several daemons deletes, the holder of a lease (es/lease.h). Each makes today's index
  * first and the newest one always stays, so that a search finds an empty result rather than no

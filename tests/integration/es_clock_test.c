@@ -176,7 +176,7 @@ static bool looked_since(int64_t at)
  * ------------------------------------------------------------------------------------------------
  */
 
-static const long steps_s[] = {-5 * HOUR, -30 * HOUR, 5 * HOUR, -3 * HOUR, 0};
+static const long steps_s[] = {-5 * HOUR, -30 * HOUR, 5 * HOUR, -3 * HOUR, 60 * 24 * HOUR, 0};
 
 /* Each step at once, while everything runs; the lease is never lost for it. */
 START_TEST(a_clock_that_is_set_back_or_forth_loses_nothing)
