@@ -105,7 +105,7 @@ static void on_found(void *user, const char *error, const struct tars_endpoint *
         log_info("failover", "calls of %s go to other instances until the server is back (%zu)",
                  p->object, found);
     p->passes = true;
-    relay_targets(p->relay, targets, found);
+    relay_aim(p->relay, targets, found);
 }
 
 static void ask(struct post *p)

@@ -2,409 +2,46 @@
 #include "relay.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/xmalloc.h"
+#include "k8stars/relay_flow.h"
 #include "loop/loop.h"
-#include "rpc/packet.h"
 
-enum {
-    BACKLOG = 512,
-    TICK_MS = 1000,
-    QUESTION_MS = 1000,
-    CONNECT_MS = 1000,
-    WAIT_MS = 3000,     /* longest without a target */
-    FAREWELL_MS = 5000, /* for what is still to be sent when one side has gone */
-    IDLE_MS = 60000,
-    OWED_MS = 30000, /* a target that was left closes, or says no more for so long */
-};
-
-/* One of the sockets of a connection that is passed on. */
-struct side {
-    struct flow *flow;
-    struct bufferevent *socket; /* NULL: none */
-    size_t left;                /* bytes that are to come of the frame that passes */
-    bool connected;
-};
-
-/* A client, the target it is with, and the one it was with before, which may owe it answers. */
-struct flow {
-    struct flow *next, **at;
-    struct relay *relay;
-    struct side client, up, old;
-    struct rpc_address target;    /* of `up` */
-    size_t tried;                 /* targets that did not take it */
-    bool known;                   /* its first frame has been looked at */
-    bool client_gone, up_gone;    /* what the other side gets is sent, then all ends */
-    int64_t touched, old_touched; /* the last byte; the last one of `old` */
-    int64_t began;                /* since when it waits, connects or says farewell */
-};
-
-struct target {
-    struct relay *relay;
-    struct rpc_address address;
-    struct relay_question *question;
-    bool good;
-};
+enum { BACKLOG = 512, TICK_MS = 1000 };
 
 struct relay {
-    struct loop *loop;
+    struct relay_setup setup;
     char *servant;
-    size_t flows_max;
-    void (*none)(void *user);
-    void *user;
     int fd; /* -1: shut */
     struct event *event;
-    struct loop_timer tick, empty;
-    struct flow *flows;
-    size_t flow_count, turn;
-    struct target *targets[RELAY_TARGETS_MAX];
-    size_t target_count;
+    struct loop_timer tick;
+    struct relay_flows flows;
 };
-
-/* ---- one connection ----------------------------------------------------------------------------
- */
-
-static void side_close(struct side *side)
-{
-    if (side->socket)
-        bufferevent_free(side->socket);
-    *side = (struct side){.flow = side->flow};
-}
-
-static void flow_end(struct flow *f)
-{
-    side_close(&f->client);
-    side_close(&f->up);
-    side_close(&f->old);
-    *f->at = f->next;
-    if (f->next)
-        f->next->at = f->at;
-    f->relay->flow_count--;
-    free(f);
-}
-
-static bool is_full(struct side *side)
-{
-    return evbuffer_get_length(bufferevent_get_output(side->socket)) >= RELAY_HELD_BYTES;
-}
-
-enum passed { PASSED_SOME, PASSED_NONE, PASSED_BAD };
-
-/* What has come of one frame goes on; PASSED_BAD for a length that no frame has. */
-static enum passed pass_frame(struct side *from, struct side *to, struct evbuffer *in)
-{
-    struct evbuffer *out = bufferevent_get_output(to->socket);
-    size_t have = evbuffer_get_length(in);
-    uint8_t head[RPC_FRAME_HEAD];
-    int moved;
-
-    if (from->left == 0) {
-        if (have < sizeof head)
-            return PASSED_NONE;
-        evbuffer_copyout(in, head, sizeof head);
-        if (rpc_frame_find(head, sizeof head, RPC_FRAME_LIMIT_MAX, &from->left) == RPC_FRAME_BAD)
-            return PASSED_BAD;
-    }
-    moved = evbuffer_remove_buffer(in, out, from->left < have ? from->left : have);
-    from->left -= moved > 0 ? (size_t)moved : 0;
-    return moved >= 0 ? PASSED_SOME : PASSED_BAD;
-}
-
-/* The answers of one target; false when the connection is of no use any more. */
-static bool pass_answers(struct flow *f, struct side *from, const struct side *other)
-{
-    struct evbuffer *in = from->socket ? bufferevent_get_input(from->socket) : NULL;
-
-    while (in && evbuffer_get_length(in) && other->left == 0) {
-        enum passed passed;
-
-        if (is_full(&f->client))
-            return true;
-        passed = pass_frame(from, &f->client, in);
-        if (passed == PASSED_BAD)
-            return false;
-        if (passed == PASSED_NONE)
-            break;
-    }
-    return true;
-}
-
-/* Is the first frame the question of another relay? *wait: it may be, when all of it has come. */
-static bool is_question(struct flow *f, struct evbuffer *in, bool *wait)
-{
-    size_t len = 0;
-    uint8_t bytes[RELAY_QUESTION_BYTES];
-    ssize_t got = evbuffer_copyout(in, bytes, sizeof bytes);
-    enum rpc_frame found = got > 0 ? rpc_frame_find(bytes, (size_t)got, RPC_FRAME_LIMIT_MAX, &len)
-                                   : RPC_FRAME_PARTIAL;
-
-    *wait = found == RPC_FRAME_PARTIAL && len <= sizeof bytes && !f->client_gone;
-    f->known = !*wait;
-    return found == RPC_FRAME_COMPLETE && relay_is_question(tars_str_n((char *)bytes, len));
-}
-
-static bool is_target(const struct relay *relay, const struct rpc_address *address)
-{
-    for (size_t i = 0; i < relay->target_count; i++)
-        if (rpc_address_same(&relay->targets[i]->address, address))
-            return true;
-    return false;
-}
-
-static bool has_good_target(const struct relay *relay)
-{
-    for (size_t i = 0; i < relay->target_count; i++)
-        if (relay->targets[i]->good)
-            return true;
-    return false;
-}
-
-/* Between two frames, with a target that is none any more, and free to take another one. */
-static bool wants_other_target(const struct flow *f)
-{
-    return f->up.connected && f->client.left == 0 && !f->old.socket && !f->up_gone &&
-           !f->client_gone && has_good_target(f->relay) && !is_target(f->relay, &f->target);
-}
-
-static void on_ready(struct bufferevent *socket, void *arg);
-static void on_change(struct bufferevent *socket, short what, void *arg);
-static void take_target(struct flow *f);
-
-static void change_target(struct flow *f)
-{
-    f->old = f->up;
-    f->old_touched = clock_ms();
-    bufferevent_setcb(f->old.socket, on_ready, on_ready, on_change, &f->old);
-    f->up = (struct side){.flow = f};
-    f->tried = 0;
-    take_target(f);
-}
-
-/* The requests that have come; false when the connection is of no use any more. */
-static bool pass_requests(struct flow *f)
-{
-    struct evbuffer *in = bufferevent_get_input(f->client.socket);
-    bool wait = false;
-
-    if (!f->known && evbuffer_get_length(in) && is_question(f, in, &wait))
-        return false;
-    while (!wait && evbuffer_get_length(in) && !f->up_gone) {
-        enum passed passed;
-
-        if (wants_other_target(f))
-            change_target(f);
-        if (!f->up.connected || is_full(&f->up))
-            return true;
-        passed = pass_frame(&f->client, &f->up, in);
-        if (passed == PASSED_BAD)
-            return false;
-        if (passed == PASSED_NONE)
-            return true;
-    }
-    return true;
-}
-
-/* When one side has gone and the other one has got all: false, it ends. */
-static bool go_on(struct flow *f)
-{
-    struct evbuffer *in = bufferevent_get_input(f->client.socket);
-
-    if (f->up_gone)
-        return evbuffer_get_length(bufferevent_get_output(f->client.socket)) > 0;
-    if (!f->client_gone)
-        return true;
-    if (!f->up.socket)
-        return false;
-    if (f->up.connected && evbuffer_get_length(in) == 0 &&
-        evbuffer_get_length(bufferevent_get_output(f->up.socket)) == 0)
-        shutdown(bufferevent_getfd(f->up.socket), SHUT_WR);
-    return true;
-}
-
-static void pump(struct flow *f)
-{
-    f->touched = clock_ms();
-    if (!pass_requests(f) || !pass_answers(f, &f->up, &f->old) ||
-        !pass_answers(f, &f->old, &f->up) || !pass_answers(f, &f->up, &f->old) || !go_on(f))
-        flow_end(f);
-}
-
-/* ---- sockets -----------------------------------------------------------------------------------
- */
-
-/* There is something to read, or room to write to. */
-static void on_ready(struct bufferevent *socket, void *arg)
-{
-    const struct side *side = arg;
-    struct flow *f = side->flow;
-
-    (void)socket;
-    if (side == &f->old)
-        f->old_touched = clock_ms();
-    pump(f);
-}
-
-static void target_gone(struct flow *f, struct side *side)
-{
-    bool whole = side->left == 0 && evbuffer_get_length(bufferevent_get_input(side->socket)) == 0;
-
-    if (side == &f->old) {
-        side_close(side);
-        if (!whole)
-            flow_end(f); /* half an answer is none */
-    } else if (!side->connected) {
-        side_close(side);
-        f->tried++;
-        take_target(f);
-    } else {
-        pass_answers(f, side, &f->old);
-        f->up_gone = true;
-        f->began = clock_ms();
-        pump(f);
-    }
-}
-
-static void on_change(struct bufferevent *socket, short what, void *arg)
-{
-    struct side *side = arg;
-    struct flow *f = side->flow;
-
-    (void)socket;
-    if (what & BEV_EVENT_CONNECTED) {
-        side->connected = true;
-        f->tried = 0;
-        pump(f);
-    } else if (side == &f->client) {
-        bufferevent_disable(side->socket, EV_READ);
-        if (!f->client_gone)
-            f->began = clock_ms();
-        f->client_gone = true;
-        pump(f);
-    } else {
-        target_gone(f, side);
-    }
-}
-
-static bool side_open(struct side *side, struct flow *f, int fd)
-{
-    int one = 1;
-
-    *side = (struct side){.flow = f};
-    side->socket = bufferevent_socket_new(loop_base(f->relay->loop), fd, BEV_OPT_CLOSE_ON_FREE);
-    if (!side->socket) {
-        close(fd);
-        return false;
-    }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    bufferevent_setwatermark(side->socket, EV_READ, 0, RELAY_HELD_BYTES);
-    bufferevent_setcb(side->socket, on_ready, on_ready, on_change, side);
-    return true;
-}
-
-static const struct target *next_target(struct relay *relay)
-{
-    for (size_t i = 0; i < relay->target_count; i++) {
-        const struct target *t = relay->targets[relay->turn++ % relay->target_count];
-
-        if (t->good)
-            return t;
-    }
-    return NULL;
-}
-
-/* Connects to the next target; without one it waits. When all have been tried it is over. */
-static void take_target(struct flow *f)
-{
-    const struct target *t;
-
-    f->began = clock_ms();
-    for (; f->tried < f->relay->target_count && (t = next_target(f->relay)); f->tried++) {
-        int fd = socket(t->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-        if (fd < 0 || !side_open(&f->up, f, fd))
-            continue;
-        f->target = t->address;
-        bufferevent_enable(f->up.socket, EV_READ | EV_WRITE);
-        if (bufferevent_socket_connect(f->up.socket, &t->address.any, (int)t->address.len) == 0)
-            return;
-        side_close(&f->up);
-    }
-}
 
 /* ---- listening ---------------------------------------------------------------------------------
  */
 
-static bool is_over(const struct flow *f, int64_t now)
-{
-    if (f->client_gone || f->up_gone)
-        return now - f->began > FAREWELL_MS;
-    if (!f->up.socket)
-        return now - f->began > WAIT_MS || (f->tried && f->tried >= f->relay->target_count);
-    return now - f->touched > IDLE_MS;
-}
-
-/* What takes too long. */
-static void look_at(struct flow *f, int64_t now)
-{
-    if (f->old.socket && f->old.left == 0 && now - f->old_touched > OWED_MS)
-        side_close(&f->old);
-    if (f->up.socket && !f->up.connected && now - f->began > CONNECT_MS) {
-        side_close(&f->up);
-        f->tried++;
-        take_target(f);
-    }
-    if (is_over(f, now))
-        flow_end(f);
-}
-
 static void tick(struct loop_timer *timer)
 {
     struct relay *relay = loop_container(timer, struct relay, tick);
-    int64_t now = clock_ms();
 
-    for (struct flow *f = relay->flows, *next; f; f = next) {
-        next = f->next;
-        look_at(f, now);
-    }
-    if (relay->flows)
-        loop_timer_set(relay->loop, &relay->tick, TICK_MS, tick);
+    relay_flows_look(&relay->flows);
+    if (relay->flows.count)
+        loop_timer_set(relay->setup.loop, &relay->tick, TICK_MS, tick);
 }
 
-static void flow_begin(struct relay *relay, int fd)
+static void take(struct relay *relay, int fd)
 {
-    struct flow *f;
-
-    if (relay->flow_count >= relay->flows_max) {
+    if (relay->flows.count >= relay->setup.flows_max) {
         close(fd);
         return;
     }
-    f = xcalloc(1, sizeof *f);
-    f->relay = relay;
-    f->up.flow = f->old.flow = f;
-    f->touched = f->began = clock_ms();
-    if (!side_open(&f->client, f, fd)) {
-        free(f);
-        return;
-    }
-    f->client.connected = true;
-    f->next = relay->flows;
-    f->at = &relay->flows;
-    if (f->next)
-        f->next->at = &f->next;
-    relay->flows = f;
-    relay->flow_count++;
+    relay_flows_begin(&relay->flows, fd);
     if (!loop_timer_is_set(&relay->tick))
-        loop_timer_set(relay->loop, &relay->tick, TICK_MS, tick);
-    bufferevent_enable(f->client.socket, EV_READ | EV_WRITE);
-    take_target(f);
+        loop_timer_set(relay->setup.loop, &relay->tick, TICK_MS, tick);
 }
 
 static void accept_all(struct relay *relay)
@@ -412,7 +49,7 @@ static void accept_all(struct relay *relay)
     for (int i = 0, fd; i < BACKLOG; i++) {
         fd = accept4(relay->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0)
-            flow_begin(relay, fd);
+            take(relay, fd);
         else if (errno != EINTR && errno != ECONNABORTED)
             return;
     }
@@ -442,9 +79,10 @@ bool relay_open(struct relay *relay, const struct rpc_address *at, struct tars_e
                          strerror(reason));
     }
     relay->fd = fd;
-    relay->event = event_new(loop_base(relay->loop), fd, EV_READ | EV_PERSIST, on_accept, relay);
+    relay->event = event_new(loop_base(relay->setup.loop), fd, EV_READ | EV_PERSIST, on_accept,
+                             relay);
     event_add(relay->event, NULL);
-    relay_targets(relay, NULL, 0); /* what was found out before does not count */
+    relay_targets_set(relay->flows.targets, NULL, 0, false); /* what was found out is old */
     return true;
 }
 
@@ -467,120 +105,39 @@ bool relay_is_open(const struct relay *relay)
 /* ---- targets -----------------------------------------------------------------------------------
  */
 
-/* Who waits takes one, who is with one that is none any more changes. */
-static void settle(struct relay *relay)
+static void on_changed(void *user)
 {
-    for (struct flow *f = relay->flows; f; f = f->next) {
-        if (!f->up.socket) {
-            f->tried = 0;
-            take_target(f);
-        } else if (wants_other_target(f)) {
-            change_target(f);
-        }
-    }
+    struct relay *relay = user;
+
+    relay_flows_settle(&relay->flows);
 }
 
-static void on_empty(struct loop_timer *timer)
+static void on_none(void *user)
 {
-    struct relay *relay = loop_container(timer, struct relay, empty);
+    const struct relay *relay = user;
 
-    if (relay->none)
-        relay->none(relay->user);
+    if (relay->setup.none)
+        relay->setup.none(relay->setup.user);
 }
 
-static void tell_if_none(struct relay *relay)
+void relay_aim(struct relay *relay, const struct rpc_address *targets, size_t count)
 {
-    for (size_t i = 0; i < relay->target_count; i++)
-        if (relay->targets[i]->good || relay->targets[i]->question)
-            return;
-    loop_timer_set(relay->loop, &relay->empty, 0, on_empty);
-}
-
-static void on_answered(void *user, bool yes)
-{
-    struct target *t = user;
-
-    t->question = NULL;
-    t->good = yes;
-    if (yes)
-        settle(t->relay);
-    else
-        tell_if_none(t->relay);
-}
-
-static void drop_target(struct target *t)
-{
-    relay_forget(t->question);
-    free(t);
-}
-
-static struct target *make_target(struct relay *relay, const struct rpc_address *address, bool good)
-{
-    struct target *t = xcalloc(1, sizeof *t);
-
-    *t = (struct target){.relay = relay, .address = *address, .good = good};
-    if (!good)
-        t->question = relay_ask(relay->loop, address, relay->servant, QUESTION_MS, on_answered, t);
-    return t;
-}
-
-/* The one of the list with that address, taken out of it; NULL when there is none. */
-static struct target *take_out(struct target **list, size_t count,
-                               const struct rpc_address *address)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct target *t = list[i];
-
-        if (t && rpc_address_same(&t->address, address)) {
-            list[i] = NULL;
-            return t;
-        }
-    }
-    return NULL;
-}
-
-static void set_targets(struct relay *relay, const struct rpc_address *targets, size_t count,
-                        bool good)
-{
-    struct target *before[RELAY_TARGETS_MAX];
-    size_t before_count = relay->target_count;
-
-    memcpy(before, relay->targets, sizeof before);
-    relay->target_count = 0;
-    for (size_t i = 0; i < count && i < RELAY_TARGETS_MAX; i++) {
-        struct target *t = take_out(before, before_count, &targets[i]);
-
-        if (t && good && !t->good) {
-            drop_target(t);
-            t = NULL;
-        }
-        relay->targets[relay->target_count++] = t ? t : make_target(relay, &targets[i], good);
-    }
-    for (size_t i = 0; i < before_count; i++)
-        if (before[i])
-            drop_target(before[i]);
-    settle(relay);
-}
-
-void relay_targets(struct relay *relay, const struct rpc_address *targets, size_t count)
-{
-    set_targets(relay, targets, count, false);
-    if (count)
-        tell_if_none(relay);
+    relay_targets_set(relay->flows.targets, targets, count, false);
 }
 
 void relay_home(struct relay *relay, const struct rpc_address *home)
 {
-    set_targets(relay, home, 1, true);
+    relay_targets_set(relay->flows.targets, home, 1, true);
 }
 
 void relay_end(struct relay *relay, bool all)
 {
-    for (struct flow *f = relay->flows, *next; f; f = next) {
-        next = f->next;
-        if (all || !f->up.socket)
-            flow_end(f);
-    }
+    relay_flows_end(&relay->flows, all);
+}
+
+size_t relay_flows(const struct relay *relay)
+{
+    return relay->flows.count;
 }
 
 /* ---- life --------------------------------------------------------------------------------------
@@ -589,13 +146,14 @@ void relay_end(struct relay *relay, bool all)
 struct relay *relay_new(const struct relay_setup *setup)
 {
     struct relay *relay = xcalloc(1, sizeof *relay);
+    const struct relay_targets_owner owner = {
+        .servant = setup->servant, .changed = on_changed, .none = on_none, .user = relay};
 
-    relay->loop = setup->loop;
+    relay->setup = *setup;
     relay->servant = xstrdup(setup->servant);
-    relay->flows_max = setup->flows_max;
-    relay->none = setup->none;
-    relay->user = setup->user;
     relay->fd = -1;
+    relay->flows.loop = setup->loop;
+    relay->flows.targets = relay_targets_new(setup->loop, &owner);
     return relay;
 }
 
@@ -605,14 +163,8 @@ void relay_free(struct relay *relay)
         return;
     relay_shut(relay);
     relay_end(relay, true);
-    relay_targets(relay, NULL, 0);
-    loop_timer_clear(relay->loop, &relay->tick);
-    loop_timer_clear(relay->loop, &relay->empty);
+    relay_targets_free(relay->flows.targets);
+    loop_timer_clear(relay->setup.loop, &relay->tick);
     free(relay->servant);
     free(relay);
-}
-
-size_t relay_flows(const struct relay *relay)
-{
-    return relay->flow_count;
 }

@@ -5,17 +5,12 @@
  * noticing. The target that it leaves still answers what it was asked. On the loop; nothing waits.
  *
  * Two relays must not pass connections on to each other for ever. So a target is asked before it is
- * used (relay_question.h), and a relay does not answer that question.
+ * used (relay_targets.h), and a relay does not answer that question.
  */
 #ifndef K8STARS_RELAY_H
 #define K8STARS_RELAY_H
 
-#include "k8stars/relay_question.h"
-
-enum {
-    RELAY_TARGETS_MAX = 16,
-    RELAY_HELD_BYTES = 32 * 1024, /* in each direction of a connection; then its sender waits */
-};
+#include "k8stars/relay_targets.h"
 
 struct relay;
 
@@ -23,7 +18,7 @@ struct relay_setup {
     struct loop *loop;
     const char *servant; /* for the question; copied */
     size_t flows_max;    /* connections at a time; further ones are closed */
-    /* None of the targets is one; later than relay_targets, possibly from it. May be NULL. */
+    /* All targets have been asked and none is one. May be NULL. */
     void (*none)(void *user);
     void *user;
 };
@@ -44,7 +39,7 @@ bool relay_is_open(const struct relay *relay);
  * Where connections go from now on, in turn; those that are with another one change at their next
  * frame. Copied; at most RELAY_TARGETS_MAX count. A target that is new to the list is asked first.
  */
-void relay_targets(struct relay *relay, const struct rpc_address *targets, size_t count);
+void relay_aim(struct relay *relay, const struct rpc_address *targets, size_t count);
 /* To that one, which is known to be none of us. */
 void relay_home(struct relay *relay, const struct rpc_address *home);
 /* Ends those that still wait for a target; all: every connection. */

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "k8stars/relay.h"
+#include "k8stars/relay_question.h"
 #include "loop/loop.h"
 #include "testkit.h"
 
@@ -88,7 +89,7 @@ static void give_order(void *arg)
     if (o->home)
         relay_home(relay, &o->to[0]);
     else
-        relay_targets(relay, o->to, o->count);
+        relay_aim(relay, o->to, o->count);
 }
 
 static void aim(uint16_t first, uint16_t second)
@@ -286,6 +287,35 @@ START_TEST(idle_connection_comes_home_at_once)
 }
 END_TEST
 
+START_TEST(targets_are_taken_in_turn)
+{
+    uint16_t old, first = tk_free_port(), second = tk_free_port();
+    int before = target(&old), one = listen_on(first), two = listen_on(second), clients[4],
+        taken[4];
+    for (int i = 0; i < 4; i++) {
+        clients[i] = tk_connect(port);
+        send_text(clients[i], "hello");
+        taken[i] = take(before);
+        expect_text(taken[i], "hello");
+    }
+    aim(first, second);
+    say_yes(one); /* and does not get all of them for being first */
+    say_yes(two);
+    for (int i = 0; i < 2; i++) {
+        close(take(one));
+        close(take(two));
+    }
+    for (int i = 0; i < 4; i++) {
+        ck_assert(tk_closed(clients[i], SOON_MS));
+        close(clients[i]);
+        close(taken[i]);
+    }
+    close(before);
+    close(one);
+    close(two);
+}
+END_TEST
+
 START_TEST(what_a_leaving_client_has_sent_arrives_whole)
 {
     enum { BODY = 3 << 20 };
@@ -418,7 +448,7 @@ static void make_second(void *arg)
     struct tars_error error;
     second_relay = relay_new(&setup);
     ck_assert(relay_open(second_relay, arg, &error));
-    relay_targets(second_relay, &place, 1);
+    relay_aim(second_relay, &place, 1);
 }
 
 START_TEST(relays_do_not_pass_on_to_each_other)
@@ -617,6 +647,7 @@ static Suite *relay_suite(void)
     tcase_add_test(tc, who_comes_before_a_target_is_known_waits_for_it);
     tcase_add_test(tc, a_target_changes_between_two_frames_and_the_one_before_still_answers);
     tcase_add_test(tc, idle_connection_comes_home_at_once);
+    tcase_add_test(tc, targets_are_taken_in_turn);
     tcase_add_test(tc, what_a_leaving_client_has_sent_arrives_whole);
     tcase_add_test(tc, slow_client_holds_its_target_back);
     tcase_add_test(tc, target_that_went_is_passed_over);
