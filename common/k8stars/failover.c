@@ -36,7 +36,6 @@ struct post {
 struct failover {
     struct loop *loop;
     const struct environment *environment;
-    struct registry *registry;
     struct tars_proxy *locator;
     char *set;
     struct post *posts;
@@ -117,7 +116,7 @@ static void ask(struct post *p)
                                     on_found, p);
 }
 
-/* Takes the servant's place unless it has it; false while somebody else does. */
+/* Takes the servant's place unless it has it, or somebody else does. */
 static void open_post(struct post *p)
 {
     struct tars_error error = {0};
@@ -304,7 +303,6 @@ struct failover *failover_new(struct loop *loop, const struct environment *envir
 
     f->loop = loop;
     f->environment = environment;
-    f->registry = registry;
     f->locator = registry_locator(registry);
     f->set = xstrdup("");
     return f;
