@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * tarscli syncdir: copies the files of a volume beside the program. What was copied once and is
- * gone from the volume is removed; `.tarscli-syncdir` in the target remembers what was copied.
+ * gone from the volume is removed; `.tarscli-syncdir` in the target remembers what was copied, and
+ * from where: "//SOURCE", then a name on each line.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -37,24 +38,23 @@ static bool same(const struct stat *a, const struct stat *b)
 }
 
 /* Volumes give no file an executable bit that matters: a script says what it is. */
-static mode_t mode_of(const struct stat *info, const char *text, size_t len)
+static mode_t mode_of(const struct stat *info, const char *path)
 {
-    bool script = len > 2 && text[0] == '#' && text[1] == '!';
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char begin[2] = "";
+    bool script = fd >= 0 && read(fd, begin, 2) == 2 && begin[0] == '#' && begin[1] == '!';
 
+    if (fd >= 0)
+        close(fd);
     return script || (info->st_mode & S_IXUSR) ? SCRIPT_MODE : DATA_MODE;
 }
 
 static bool copy(struct syncing *s, const char *source, const char *target, const struct stat *info)
 {
     const struct timespec times[2] = {info->st_mtim, info->st_mtim};
-    size_t len;
-    char *text = file_read(source, &len, s->error);
-    bool ok = text && file_write(target, tars_str_n(text, len), mode_of(info, text, len), s->error);
 
-    if (ok && utimensat(AT_FDCWD, target, times, 0) != 0)
-        ok = fail(s, "set the time of", target);
-    free(text);
-    return ok;
+    return file_copy(source, target, mode_of(info, source), s->error) &&
+           (utimensat(AT_FDCWD, target, times, 0) == 0 || fail(s, "set the time of", target));
 }
 
 static bool sync_entry(struct syncing *s, const char *name)
@@ -91,40 +91,105 @@ static bool sync_all(struct syncing *s)
     return ok;
 }
 
-/* Removes what an earlier run copied and the source has no more. */
-static void remove_gone(struct syncing *s, const char *list)
-{
-    struct tars_error ignored;
-    size_t len;
-    char *text = file_read(list, &len, &ignored), *rest = text, *name;
+/* ---- what was copied before --------------------------------------------------------------------
+ */
 
-    while (text && (name = strsep(&rest, "\n"))) {
+/* A source's name as the list has it; it ends where its line does. */
+static struct tars_str source_line(const struct syncing *s)
+{
+    return tars_str_n(s->from, strcspn(s->from, "\n"));
+}
+
+static bool is_name(struct tars_str line)
+{
+    return line.len && !memchr(line.at, '/', line.len) && !tars_str_is(line, ".") &&
+           !tars_str_is(line, "..");
+}
+
+/* Puts what an earlier run copied from here, and what others copied from elsewhere, into the maps;
+ * writes the lines about elsewhere to `out`. */
+static void read_list(const struct syncing *s, const char *text, struct map *ours,
+                      struct map *others, FILE *out)
+{
+    bool here = true;
+
+    for (const char *at = text, *end; at && *at; at = *end ? end + 1 : end) {
+        end = at + strcspn(at, "\n");
+        struct tars_str line = tars_str_n(at, (size_t)(end - at));
+        bool source = line.len > 2 && memcmp(line.at, "//", 2) == 0;
+
+        if (source)
+            here = tars_str_equal(tars_str_n(line.at + 2, line.len - 2), source_line(s));
+        if (is_name(line))
+            map_put(here ? ours : others, line, (void *)(uintptr_t)s);
+        if (!here)
+            fprintf(out, "%" TARS_STR_FMT "\n", TARS_STR_ARG(line));
+    }
+}
+
+/* Removes what an earlier run copied from here, the source has no more, and no other source gave. */
+static void remove_gone(const struct syncing *s, const struct map *ours, const struct map *others)
+{
+    struct tars_str name;
+    size_t at = 0;
+    void *value;
+
+    while (map_next(ours, &at, &name, &value)) {
         char *path;
 
-        if (!*name || strchr(name, '/') || strcmp(name, "..") == 0 || strcmp(name, ".") == 0 ||
-            map_get(s->names, tars_str(name)))
+        if (map_get(s->names, name) || map_get(others, name))
             continue;
-        path = xasprintf("%s/%s", s->to, name);
+        path = xasprintf("%s/%" TARS_STR_FMT, s->to, TARS_STR_ARG(name));
         unlink(path);
         free(path);
     }
-    free(text);
 }
 
-static bool write_list(struct syncing *s, const char *list)
+static void print_names(const struct syncing *s, FILE *out)
 {
-    struct tars_str name;
-    size_t at = 0, len = 0;
-    char *text = NULL;
-    FILE *out = open_memstream(&text, &len);
+    struct tars_str name, source = source_line(s);
+    size_t at = 0;
     void *value;
-    bool ok;
 
+    if (map_len(s->names))
+        fprintf(out, "//%" TARS_STR_FMT "\n", TARS_STR_ARG(source));
     while (map_next(s->names, &at, &name, &value))
         fprintf(out, "%" TARS_STR_FMT "\n", TARS_STR_ARG(name));
+}
+
+static bool same_names(const struct map *a, const struct map *b)
+{
+    struct tars_str name;
+    size_t at = 0;
+    void *value;
+
+    while (map_next(a, &at, &name, &value))
+        if (!map_get(b, name))
+            return false;
+    return map_len(a) == map_len(b);
+}
+
+/* Removes what is gone; the list is written only when it says something else than before, as the
+ * target may be a folder that nobody can write to. */
+static bool clear_up(struct syncing *s, const char *list)
+{
+    struct map *ours = map_new(NULL), *others = map_new(NULL);
+    struct tars_error none;
+    size_t len;
+    char *before = file_read(list, &len, &none), *text = NULL;
+    FILE *out = open_memstream(&text, &len);
+    bool ok;
+
+    read_list(s, before, ours, others, out);
+    remove_gone(s, ours, others);
+    print_names(s, out);
     fclose(out);
-    ok = file_write(list, tars_str_n(text, len), DATA_MODE, s->error);
+    ok = same_names(ours, s->names) ||
+         file_write(list, tars_str_n(text, len), DATA_MODE, s->error);
+    free(before);
     free(text);
+    map_free(ours);
+    map_free(others);
     return ok;
 }
 
@@ -135,17 +200,10 @@ static int run(const struct environment *environment, int argc, char **argv,
                                         : xasprintf("%s/bin", environment->path);
     char *list = xasprintf("%s/%s", to, list_file);
     struct syncing s = {environment->sync_source, to, map_new(NULL), error};
-    bool ok = true;
+    bool ok = !s.from || (sync_all(&s) && clear_up(&s, list));
 
     (void)argc;
     (void)argv;
-    if (s.from) {
-        ok = sync_all(&s);
-        if (ok) {
-            remove_gone(&s, list);
-            ok = write_list(&s, list);
-        }
-    }
     map_free(s.names);
     free(list);
     free(to);

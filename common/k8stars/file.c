@@ -10,6 +10,8 @@
 
 #include "base/xmalloc.h"
 
+enum { COPY_BYTES = 64 * 1024 };
+
 static bool fail(struct tars_error *error, const char *what, const char *path)
 {
     int code = errno;
@@ -69,12 +71,16 @@ static bool write_all(int fd, struct tars_str text)
     return true;
 }
 
-bool file_write(const char *path, struct tars_str text, mode_t mode, struct tars_error *error)
+/* The file beside `path` that becomes it; -1 with errno. Its name is to be freed. */
+static int open_beside(const char *path, char **beside)
 {
-    char *beside = xasprintf("%s.%d.tmp", path, (int)getpid());
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = fd >= 0 && write_all(fd, text) && fchmod(fd, mode) == 0;
+    *beside = xasprintf("%s.%d.tmp", path, (int)getpid());
+    return open(*beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
 
+/* Ends what open_beside began: renamed when all went well, else removed with the reason. */
+static bool settle(int fd, char *beside, const char *path, bool ok, struct tars_error *error)
+{
     if (fd >= 0 && close(fd) != 0)
         ok = false;
     if (!ok || rename(beside, path) != 0) {
@@ -83,6 +89,48 @@ bool file_write(const char *path, struct tars_str text, mode_t mode, struct tars
             unlink(beside);
     }
     free(beside);
+    return ok;
+}
+
+bool file_write(const char *path, struct tars_str text, mode_t mode, struct tars_error *error)
+{
+    char *beside;
+    int fd = open_beside(path, &beside);
+    bool ok = fd >= 0 && write_all(fd, text) && fchmod(fd, mode) == 0;
+
+    return settle(fd, beside, path, ok, error);
+}
+
+/* False with errno; *reads tells which of both would not. */
+static bool copy_all(int from, int to, bool *reads)
+{
+    char bytes[COPY_BYTES];
+    ssize_t got;
+
+    while ((got = read(from, bytes, sizeof bytes)) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        *reads = got > 0;
+        if (got < 0 || !write_all(to, tars_str_n(bytes, (size_t)got)))
+            return false;
+    }
+    return true;
+}
+
+bool file_copy(const char *from, const char *path, mode_t mode, struct tars_error *error)
+{
+    int source = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK), fd;
+    bool reads = true, ok;
+    char *beside;
+
+    if (source < 0)
+        return fail(error, "open", from);
+    fd = open_beside(path, &beside);
+    ok = fd >= 0 && copy_all(source, fd, &reads) && fchmod(fd, mode) == 0;
+    ok = settle(fd, beside, path, ok, error);
+    if (!ok && !reads)
+        tars_fail(error, error->code, "cannot read %s: %s", from, strerror(error->code));
+    close(source);
     return ok;
 }
 

@@ -17,6 +17,10 @@ char *file_read(const char *path, size_t *len, struct tars_error *error) TARS_MU
 bool file_write(const char *path, struct tars_str text, mode_t mode,
                 struct tars_error *error) TARS_MUSTCHECK;
 
+/* The same with the bytes of another file, however many they are. */
+bool file_copy(const char *from, const char *path, mode_t mode,
+               struct tars_error *error) TARS_MUSTCHECK;
+
 bool file_exists(const char *path);
 
 #endif

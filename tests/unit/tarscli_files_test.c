@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <tars/conf.h>
+#include <utime.h>
 
 #include "tarscli/command.h"
 #include "tarscli/cpus.h"
+#include "k8stars/file.h"
 #include "k8stars/generate.h"
 #include "testkit.h"
 
@@ -500,6 +502,69 @@ START_TEST(volumes_are_copied_kept_up_and_cleared)
 }
 END_TEST
 
+static bool has(const char *folder, const char *name)
+{
+    return access(tk_text("%s/%s", folder, name), F_OK) == 0;
+}
+
+static void sync_from(const char *source)
+{
+    setenv("TARS_SYNC_DIRECTORY", source, 1);
+    sync_now(true);
+}
+
+START_TEST(volumes_with_one_target_leave_each_others_files)
+{
+    const char *a = tk_dir(), *b = tk_dir(), *to = tk_text("%s/bin", home);
+    tk_write_file(tk_text("%s/a", a), "a");
+    tk_write_file(tk_text("%s/both", a), "of a");
+    tk_write_file(tk_text("%s/b", b), "b");
+    tk_write_file(tk_text("%s/both", b), "b's own");
+    sync_from(a);
+    sync_from(b);
+    ck_assert(has(to, "a") && has(to, "b") && has(to, "both"));
+    unlink(tk_text("%s/both", a));
+    sync_from(b);
+    sync_from(a);
+    ck_assert(has(to, "a") && has(to, "b") && has(to, "both"));
+    unlink(tk_text("%s/a", a));
+    sync_from(a);
+    ck_assert(!has(to, "a") && has(to, "b") && has(to, "both"));
+    unlink(tk_text("%s/both", b));
+    sync_from(b);
+    ck_assert(has(to, "b") && !has(to, "both"));
+}
+END_TEST
+
+START_TEST(large_files_of_volumes_are_copied_whole)
+{
+    const char *from = tk_dir(), *big = tk_text("%s/big", from);
+    struct stat info;
+    tk_write_file(big, "#!");
+    ck_assert_int_eq(truncate(big, (off_t)FILE_MAX + 12345), 0);
+    sync_from(from);
+    ck_assert_int_eq(stat(tk_text("%s/bin/big", home), &info), 0);
+    ck_assert_int_eq(info.st_size, (off_t)FILE_MAX + 12345);
+    ck_assert_uint_eq(info.st_mode & 0777, 0755);
+}
+END_TEST
+
+/* As root nothing is read-only by its mode: that it is not written shows as its age. */
+START_TEST(nothing_new_in_a_volume_writes_nothing)
+{
+    const char *from = tk_dir(), *list = tk_text("%s/bin/.tarscli-syncdir", home);
+    sync_from(from);
+    ck_assert_int_ne(access(list, F_OK), 0);
+    tk_write_file(tk_text("%s/a", from), "a");
+    sync_from(from);
+    utime(list, &(struct utimbuf){1, 1});
+    sync_from(from);
+    struct stat info;
+    ck_assert_int_eq(stat(list, &info), 0);
+    ck_assert_int_eq(info.st_mtime, 1);
+}
+END_TEST
+
 START_TEST(syncing_nothing_is_fine_and_from_nowhere_fails)
 {
     sync_now(true);
@@ -553,6 +618,9 @@ int main(void)
     tcase_add_test(tc, ports_for_datagrams_and_all_kinds_are_found);
     tcase_add_test(tc, a_full_range_is_an_error);
     tcase_add_test(tc, volumes_are_copied_kept_up_and_cleared);
+    tcase_add_test(tc, volumes_with_one_target_leave_each_others_files);
+    tcase_add_test(tc, large_files_of_volumes_are_copied_whole);
+    tcase_add_test(tc, nothing_new_in_a_volume_writes_nothing);
     tcase_add_test(tc, syncing_nothing_is_fine_and_from_nowhere_fails);
     tcase_add_test(tc, processors_follow_the_quota);
     suite_add_tcase(suite, tc);
