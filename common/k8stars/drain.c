@@ -15,6 +15,7 @@ enum {
     ADMIN_TIMEOUT_MS = 1000,
     REMOVE_PATIENCE_MS = 3000,
     REMOVE_PAUSE_MS = 500,
+    BUDGET_MS = 5000, /* for all but the wait: Kubernetes ends the pod not much later */
 };
 
 struct drain {
@@ -23,16 +24,36 @@ struct drain {
     struct registry *registry;
     void (*done)(void *user);
     void *user;
-    struct loop_timer next, repeat;
-    bool announced, removing;
-    int64_t remove_until;
+    struct loop_timer next, repeat, last;
+    bool announced, removing, ended;
+    int64_t ends; /* at the latest, in clock_ms */
 };
 
-static void end(struct loop_timer *timer)
+static void end(struct drain *d)
 {
-    struct drain *d = loop_container(timer, struct drain, next);
-
+    if (d->ended)
+        return;
+    d->ended = true;
+    loop_timer_clear(d->loop, &d->next);
+    loop_timer_clear(d->loop, &d->repeat);
+    loop_timer_clear(d->loop, &d->last);
     d->done(d->user);
+}
+
+static void end_next(struct loop_timer *timer)
+{
+    end(loop_container(timer, struct drain, next));
+}
+
+static void end_late(struct loop_timer *timer)
+{
+    log_warn("drain", "the registry does not answer: nobody waits for it any longer");
+    end(loop_container(timer, struct drain, last));
+}
+
+static int64_t shorter(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* ---- the rows -----------------------------------------------------------------------------------
@@ -46,19 +67,23 @@ static void on_removed(void *user, enum registry_outcome outcome, const char *te
 
     if (outcome != REGISTRY_OK)
         log_warn("drain", "the registration could not be removed: %s", text);
-    if (outcome == REGISTRY_FAILED && clock_ms() + REMOVE_PAUSE_MS < d->remove_until)
+    if (d->ended)
+        return;
+    if (outcome == REGISTRY_FAILED && clock_ms() + REMOVE_PAUSE_MS < d->ends)
         loop_timer_set(d->loop, &d->next, REMOVE_PAUSE_MS, remove_rows);
     else
-        loop_timer_set(d->loop, &d->next, 1, end);
+        loop_timer_set(d->loop, &d->next, 1, end_next);
 }
 
 static void remove_rows(struct loop_timer *timer)
 {
     struct drain *d = loop_container(timer, struct drain, next);
 
-    if (!d->removing)
-        d->remove_until = clock_ms() + REMOVE_PATIENCE_MS;
-    d->removing = true;
+    if (!d->removing) {
+        d->removing = true;
+        d->ends = shorter(clock_ms() + REMOVE_PATIENCE_MS, d->ends);
+        loop_timer_set(d->loop, &d->last, d->ends - clock_ms(), end_late);
+    }
     loop_timer_clear(d->loop, &d->repeat);
     registry_prestop(d->registry, on_removed, d);
 }
@@ -77,21 +102,25 @@ static void on_notified(void *user, const struct tars_result *result, struct tar
         log_warn("drain", "the server does not answer its prestop command: %s", result->message);
 }
 
-/* It has worked, or not: the wait begins, and the registry hears of it again and again. */
+/* It has worked, or not: the wait begins, and the registry hears of it again and again. How long
+ * the registry took for it is not added. */
 static void on_announced(void *user, enum registry_outcome outcome, const char *text)
 {
     struct drain *d = user;
 
-    if (d->removing)
+    if (d->removing || d->ended)
         return;
     if (outcome != REGISTRY_OK)
         log_warn("drain", "the registry does not hear that the server is going: %s", text);
     if (outcome == REGISTRY_AWAY && !d->announced) {
-        loop_timer_set(d->loop, &d->next, 1, end);
+        loop_timer_set(d->loop, &d->next, 1, end_next);
         return;
     }
     if (!d->announced)
-        loop_timer_set(d->loop, &d->next, d->environment->prestop_wait, remove_rows);
+        loop_timer_set(d->loop, &d->next,
+                       shorter(d->environment->prestop_wait,
+                               d->ends - REMOVE_PATIENCE_MS - clock_ms()),
+                       remove_rows);
     d->announced = true;
     loop_timer_set(d->loop, &d->repeat, d->environment->keep_alive_interval, announce);
 }
@@ -123,13 +152,14 @@ struct drain *drain_new(struct loop *loop, const struct environment *environment
     d->registry = registry;
     d->done = done;
     d->user = user;
+    d->ends = clock_ms() + environment->prestop_wait + BUDGET_MS;
     loop_timer_set(loop, &d->next, FIRST_PAUSE_MS, begin);
     return d;
 }
 
 void drain_hurry(struct drain *d)
 {
-    if (!d->removing)
+    if (!d->removing && !d->ended)
         loop_timer_set(d->loop, &d->next, 1, remove_rows);
 }
 
@@ -139,5 +169,6 @@ void drain_free(struct drain *d)
         return;
     loop_timer_clear(d->loop, &d->next);
     loop_timer_clear(d->loop, &d->repeat);
+    loop_timer_clear(d->loop, &d->last);
     free(d);
 }

@@ -2,8 +2,10 @@
 /* tarscli as it is installed, without any registry. */
 #include <check.h>
 #include <elf.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <utime.h>
 
@@ -337,6 +339,34 @@ START_TEST(drain_without_any_registry_does_not_wait)
 }
 END_TEST
 
+static int listen_silently(uint16_t port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(fd, 8), 0);
+    return fd;
+}
+
+/* Locator and registry take connections and never answer; the place of the registry is known. */
+START_TEST(drain_is_over_in_time_when_the_registry_never_answers)
+{
+    uint16_t port = tk_free_port();
+    int silent = listen_silently(port);
+    struct pod pod = pod_of(tk_text("tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p %u", port));
+    pod_env(&pod, "TARS_PRESTOP_WAITTIME=0");
+    ck_assert_int_eq(pod_cli(&pod, NULL, "genconf", NULL), 0);
+    tk_write_file(pod_file(&pod, "data/cache_tars.tarsregistry.Registry"),
+                  tk_text("tars.tarsregistry.Registry@tcp -h 127.0.0.1 -p %u -t 3000", port));
+    utime(pod_file(&pod, "data/cache_tars.tarsregistry.Registry"), &(struct utimbuf){1, 1});
+    int64_t began = tk_ms();
+    ck_assert_int_eq(pod_cli(&pod, NULL, "prestop", NULL), 0);
+    ck_assert_int_le(tk_ms() - began, 5000 + 900);
+    close(silent);
+}
+END_TEST
+
 START_TEST(executable_is_static_and_small)
 {
     char *bytes = tk_read_file(tk_program("tarscli"));
@@ -420,6 +450,7 @@ static int run_tests(void)
     tcase_add_test(tc, locator_without_endpoints_is_an_error);
     tcase_add_test(tc, commands_for_a_server_that_is_not_there_fail);
     tcase_add_test(tc, drain_without_any_registry_does_not_wait);
+    tcase_add_test(tc, drain_is_over_in_time_when_the_registry_never_answers);
     tcase_add_test(tc, executable_is_static_and_small);
     tcase_add_test(tc, empty_image_any_user_and_a_root_that_is_not_writable_will_do);
     suite_add_tcase(all, tc);
