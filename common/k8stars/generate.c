@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "generate.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <tars/conf.h>
 #include <tars/endpoint.h>
@@ -38,6 +40,27 @@ static bool read_metadata(const struct environment *environment, struct meta *me
     return ok;
 }
 
+/* What is missing is most often the file. */
+static bool check_named(const struct environment *environment, const struct meta *meta,
+                        struct tars_error *error)
+{
+    const char *application = environment->application ? environment->application
+                                                       : meta->application;
+    const char *server = environment->server ? environment->server : meta->server;
+    char *path;
+
+    if (*application && *server)
+        return true;
+    path = environment_file(environment, "bin", "_server_meta.yaml");
+    tars_fail(error, 1,
+              "application or server name can not be empty: %s %s %s, and %s is not set", path,
+              file_exists(path) ? "does not say" : "does not exist: no",
+              *application ? "server" : "application",
+              *application ? "TARS_SERVER" : "TARS_APPLICATION");
+    free(path);
+    return false;
+}
+
 bool generate_read(const char *path, struct meta *meta, struct tars_error *error)
 {
     size_t len;
@@ -63,11 +86,26 @@ static void apply_environment(struct generating *g)
     m->tars_path = e->path;
 }
 
+/* An address or a name: what else a variable may hold by mistake, such as two addresses or a macro
+ * that nobody replaced, would end in endpoints that nobody can listen on. */
+static bool check_pod_ip(const char *text, struct tars_error *error)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    struct in6_addr v6;
+
+    return strspn(text, letters) == strlen(text) || inet_pton(AF_INET6, text, &v6) == 1 ||
+           tars_fail(error, 1,
+                     "POD_IP: '%.60s' is no address: one is wanted, as the field status.podIP of "
+                     "the pod has it",
+                     text);
+}
+
 static bool check(struct generating *g)
 {
     const struct environment *e = g->environment;
 
-    return meta_check(g->meta, g->error) && meta_check_text("POD_IP", e->local_ip, g->error) &&
+    return meta_check(g->meta, g->error) && check_pod_ip(e->local_ip, g->error) &&
            meta_check_text("TARS_PATH", e->path, g->error) &&
            meta_check_text("TARS_NAMESPACE", e->namespace_name, g->error) &&
            (!e->build_server || meta_check_name("TARS_BUILD_SERVER", e->build_server, g->error));
@@ -80,13 +118,21 @@ static bool check(struct generating *g)
 static const char *replace(struct meta *meta, const char *text, const char *macro,
                            const char *value)
 {
-    const char *at = strstr(text, macro);
-    const char *rest;
+    const char *at = strstr(text, macro), *done;
+    char *buffer = NULL;
+    size_t len = 0;
+    FILE *out;
 
     if (!at)
         return text;
-    rest = replace(meta, at + strlen(macro), macro, value);
-    return tars_arena_printf(meta->arena, "%.*s%s%s", (int)(at - text), text, value, rest);
+    out = open_memstream(&buffer, &len);
+    for (; at; text = at + strlen(macro), at = strstr(text, macro))
+        fprintf(out, "%.*s%s", (int)(at - text), text, value);
+    fputs(text, out);
+    fclose(out);
+    done = tars_arena_copy(meta->arena, tars_str_n(buffer, len)).at;
+    free(buffer);
+    return done;
 }
 
 /* The port that the same endpoint had before; 0: none. */
@@ -172,8 +218,24 @@ static void choose_node(struct generating *g)
                                 (unsigned)port);
 }
 
+/* A port that an endpoint names itself is not for those that take any. */
+static void avoid_named(struct generating *g, const char *text)
+{
+    struct tars_endpoint endpoint;
+    struct tars_error ignored;
+
+    if (!strstr(text, port_macro) &&
+        tars_endpoint_parse(tars_str(replace(g->meta, text, local_ip_macro, "0.0.0.0")), &endpoint,
+                            &ignored) &&
+        endpoint.port)
+        ports_avoid(g->ports, endpoint.port);
+}
+
 static bool expand(struct generating *g)
 {
+    for (size_t i = 0; i < g->meta->adapter_count; i++)
+        avoid_named(g, g->meta->adapters[i].endpoint);
+    avoid_named(g, g->meta->local);
     for (size_t i = 0; i < g->meta->adapter_count; i++)
         if (!expand_endpoint(g, g->meta->adapters[i].object, &g->meta->adapters[i].endpoint))
             return false;
@@ -265,7 +327,7 @@ bool generate(const struct environment *environment, struct ports *ports, struct
               struct tars_error *error)
 {
     meta_init(meta);
-    return read_metadata(environment, meta, error) &&
+    return read_metadata(environment, meta, error) && check_named(environment, meta, error) &&
            generate_settle(environment, ports, meta, error) &&
            generate_write(environment, meta, error);
 }

@@ -7,7 +7,7 @@
 #include "base/xmalloc.h"
 #include "conf/number.h"
 
-enum { YAML_MAX = 1 << 20 };
+enum { YAML_MAX = 1 << 20, NESTING_MAX = 64, MERGE_DEPTH = 16, MERGED_MAX = 10000 };
 
 enum kind { TEXT, NUMBER };
 
@@ -135,7 +135,14 @@ void meta_free(struct meta *meta)
 struct reading {
     yaml_document_t document;
     struct meta *meta;
+    size_t merged; /* pairs that came by "<<" */
     struct tars_error *error;
+};
+
+/* What a mapping says, also by way of "<<"; of equal keys the last counts. */
+struct pairs {
+    yaml_node_pair_t *at;
+    size_t len, room;
 };
 
 static bool fail(const struct reading *r, const yaml_node_t *node, const char *what,
@@ -190,31 +197,99 @@ static const struct field *find_field(const struct field *list, size_t count,
     return NULL;
 }
 
-/* The known keys of a mapping; of equal ones the last counts. */
-static bool read_fields(struct reading *r, const yaml_node_t *map, const struct field *list,
+static void put_pair(struct reading *r, struct pairs *list, yaml_node_pair_t pair)
+{
+    if (list->len == list->room) {
+        size_t room = list->room ? 2 * list->room : 32;
+        yaml_node_pair_t *at = tars_arena_alloc(r->meta->arena, room * sizeof *at);
+
+        if (list->len)
+            memcpy(at, list->at, list->len * sizeof *at);
+        *list = (struct pairs){at, list->len, room};
+    }
+    list->at[list->len++] = pair;
+}
+
+static bool is_merge(const yaml_node_t *key)
+{
+    return key->type == YAML_SCALAR_NODE && key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+           strcmp((const char *)key->data.scalar.value, "<<") == 0;
+}
+
+static bool collect(struct reading *r, const yaml_node_t *map, struct pairs *list, int depth);
+
+/* The value of "<<": a mapping, or a list of them of which the first goes before the others. */
+static bool merge(struct reading *r, const yaml_node_t *value, struct pairs *list, int depth)
+{
+    if (value->type == YAML_MAPPING_NODE)
+        return collect(r, value, list, depth + 1);
+    if (value->type != YAML_SEQUENCE_NODE)
+        return fail(r, value, "a mapping is wanted behind ", "<<");
+    for (yaml_node_item_t *i = value->data.sequence.items.top;
+         i > value->data.sequence.items.start; i--) {
+        const yaml_node_t *item = yaml_document_get_node(&r->document, i[-1]);
+
+        if (item->type != YAML_MAPPING_NODE)
+            return fail(r, item, "a mapping is wanted behind ", "<<");
+        if (!collect(r, item, list, depth + 1))
+            return false;
+    }
+    return true;
+}
+
+/* What is merged comes first, so that the mapping's own keys go before it. */
+static bool collect(struct reading *r, const yaml_node_t *map, struct pairs *list, int depth)
+{
+    const yaml_node_pair_t *start = map->data.mapping.pairs.start,
+                           *top = map->data.mapping.pairs.top;
+
+    if (depth > MERGE_DEPTH || (depth > 0 && (r->merged += (size_t)(top - start)) > MERGED_MAX))
+        return fail(r, map, "too much is merged by ", "<<");
+    for (const yaml_node_pair_t *p = start; p < top; p++)
+        if (is_merge(yaml_document_get_node(&r->document, p->key)) &&
+            !merge(r, yaml_document_get_node(&r->document, p->value), list, depth))
+            return false;
+    for (const yaml_node_pair_t *p = start; p < top; p++)
+        if (!is_merge(yaml_document_get_node(&r->document, p->key)))
+            put_pair(r, list, *p);
+    return true;
+}
+
+static bool read_fields(struct reading *r, const struct pairs *pairs, const struct field *list,
                         size_t count, void *record)
 {
-    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
-         p++) {
-        const yaml_node_t *key = yaml_document_get_node(&r->document, p->key);
+    for (size_t i = 0; i < pairs->len; i++) {
+        const yaml_node_t *key = yaml_document_get_node(&r->document, pairs->at[i].key);
         const struct field *f = find_field(list, count, key);
 
-        if (f && !set_field(r, f, record, yaml_document_get_node(&r->document, p->value)))
+        if (f &&
+            !set_field(r, f, record, yaml_document_get_node(&r->document, pairs->at[i].value)))
             return false;
     }
     return true;
 }
 
 /* The last value of a key; NULL when it is not there or null. */
-static const yaml_node_t *find_value(struct reading *r, const yaml_node_t *map, const char *name)
+static const yaml_node_t *find_value(struct reading *r, const struct pairs *pairs, const char *name)
 {
     const struct field wanted = {.key = name};
     const yaml_node_t *found = NULL;
 
-    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++)
-        if (find_field(&wanted, 1, yaml_document_get_node(&r->document, p->key)))
-            found = yaml_document_get_node(&r->document, p->value);
+    for (size_t i = 0; i < pairs->len; i++)
+        if (find_field(&wanted, 1, yaml_document_get_node(&r->document, pairs->at[i].key)))
+            found = yaml_document_get_node(&r->document, pairs->at[i].value);
     return found && is_null(found) ? NULL : found;
+}
+
+static bool read_adapter(struct reading *r, const yaml_node_t *node, struct meta_adapter *adapter)
+{
+    struct pairs pairs = {0};
+
+    set_defaults(adapter_fields, ADAPTER_FIELDS, adapter);
+    if (node->type != YAML_MAPPING_NODE)
+        return fail(r, node, "a mapping is wanted for each of the ", "adapters");
+    return collect(r, node, &pairs, 0) &&
+           read_fields(r, &pairs, adapter_fields, ADAPTER_FIELDS, adapter);
 }
 
 static bool read_adapters(struct reading *r, const yaml_node_t *list)
@@ -232,12 +307,8 @@ static bool read_adapters(struct reading *r, const yaml_node_t *list)
     for (size_t i = 0; i < count; i++) {
         const yaml_node_t *node = yaml_document_get_node(&r->document,
                                                          list->data.sequence.items.start[i]);
-        struct meta_adapter *adapter = &meta->adapters[meta->adapter_count++];
 
-        set_defaults(adapter_fields, ADAPTER_FIELDS, adapter);
-        if (node->type != YAML_MAPPING_NODE)
-            return fail(r, node, "a mapping is wanted for each of the ", "adapters");
-        if (!read_fields(r, node, adapter_fields, ADAPTER_FIELDS, adapter))
+        if (!read_adapter(r, node, &meta->adapters[meta->adapter_count++]))
             return false;
     }
     return true;
@@ -246,25 +317,54 @@ static bool read_adapters(struct reading *r, const yaml_node_t *list)
 static bool read_meta(struct reading *r, const yaml_node_t *map)
 {
     const yaml_node_t *adapters;
+    struct pairs pairs = {0};
 
     if (map->type != YAML_MAPPING_NODE)
         return fail(r, map, "a mapping of keys to values is wanted", "");
-    if (!read_fields(r, map, fields, FIELDS, r->meta))
+    if (!collect(r, map, &pairs, 0) || !read_fields(r, &pairs, fields, FIELDS, r->meta))
         return false;
-    adapters = find_value(r, map, "adapters");
+    adapters = find_value(r, &pairs, "adapters");
     return !adapters || read_adapters(r, adapters);
 }
 
 static bool read_info(struct reading *r, const yaml_node_t *map)
 {
     const yaml_node_t *conf;
+    struct pairs pairs = {0};
 
     if (map->type != YAML_MAPPING_NODE)
         return fail(r, map, "a mapping of keys to values is wanted", "");
-    conf = find_value(r, map, "conf");
+    if (!collect(r, map, &pairs, 0))
+        return false;
+    conf = find_value(r, &pairs, "conf");
     if (!conf)
         return fail(r, map, "there is no ", "conf");
-    return read_fields(r, map, info_fields, INFO_FIELDS, r->meta) && read_meta(r, conf);
+    return read_fields(r, &pairs, info_fields, INFO_FIELDS, r->meta) && read_meta(r, conf);
+}
+
+/* libyaml takes a time that grows with the square of the nesting. What does not parse is left to
+ * the loader. */
+static bool check_nesting(struct tars_str yaml, struct tars_error *error)
+{
+    yaml_parser_t parser;
+    yaml_event_t event;
+    int depth = 0;
+    bool more = true, ok = true;
+
+    if (!yaml_parser_initialize(&parser))
+        return tars_fail(error, 1, "no memory");
+    yaml_parser_set_input_string(&parser, (const unsigned char *)yaml.at, yaml.len);
+    while (ok && more && yaml_parser_parse(&parser, &event)) {
+        more = event.type != YAML_STREAM_END_EVENT;
+        depth += event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
+        depth -= event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+        if (depth > NESTING_MAX)
+            ok = tars_fail(error, 1, "line %zu: more than %d lists and mappings inside each other",
+                           event.start_mark.line + 1, NESTING_MAX);
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return ok;
 }
 
 /* The first document of the text; false with the reason. */
@@ -276,6 +376,8 @@ static bool load(yaml_document_t *document, struct tars_str yaml, struct tars_er
     if (yaml.len > YAML_MAX)
         return tars_fail(error, 1, "%zu bytes are more than metadata may have (%d)", yaml.len,
                          YAML_MAX);
+    if (!check_nesting(yaml, error))
+        return false;
     if (!yaml_parser_initialize(&parser))
         return tars_fail(error, 1, "no memory");
     yaml_parser_set_input_string(&parser, (const unsigned char *)yaml.at, yaml.len);

@@ -2,6 +2,7 @@
 #include "ports.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -15,7 +16,8 @@
  * this network namespace and takes it away when its holder ends. */
 struct taken {
     uint16_t port;
-    int mark; /* -1: our supervisor holds it */
+    int mark;     /* -1: our supervisor holds it, or somebody else */
+    bool avoided; /* not ours yet */
 };
 
 struct ports {
@@ -61,20 +63,27 @@ static int mark_port(uint16_t port)
     return fd;
 }
 
-/* Would a server get this port? A host that is not numeric stands for any address. */
-static bool is_free(enum tars_transport transport, const char *host, uint16_t port)
+/* A host that is not numeric stands for any address. */
+static bool find_place(const char *host, uint16_t port, struct rpc_addresses *where)
 {
     struct tars_endpoint endpoint = {.port = port};
-    struct rpc_addresses where;
-    int type = transport == TARS_UDP ? SOCK_DGRAM : SOCK_STREAM, one = 1, fd;
-    bool ok;
 
     snprintf(endpoint.host, sizeof endpoint.host, "%s", host);
-    if (!rpc_address_numeric(&endpoint, &where, NULL)) {
-        snprintf(endpoint.host, sizeof endpoint.host, "0.0.0.0");
-        if (!rpc_address_numeric(&endpoint, &where, NULL))
-            return false;
-    }
+    if (rpc_address_numeric(&endpoint, where, NULL))
+        return true;
+    snprintf(endpoint.host, sizeof endpoint.host, "0.0.0.0");
+    return rpc_address_numeric(&endpoint, where, NULL);
+}
+
+/* Would a server get this port? If not, errno says why. */
+static bool is_free(enum tars_transport transport, const char *host, uint16_t port)
+{
+    struct rpc_addresses where;
+    int type = transport == TARS_UDP ? SOCK_DGRAM : SOCK_STREAM, one = 1, fd, reason;
+    bool ok;
+
+    if (!find_place(host, port, &where))
+        return false;
     fd = socket(where.at[0].any.sa_family, type | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;
@@ -82,7 +91,9 @@ static bool is_free(enum tars_transport transport, const char *host, uint16_t po
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     ok = bind(fd, &where.at[0].any, where.at[0].len) == 0 &&
          (type == SOCK_DGRAM || listen(fd, 1) == 0);
+    reason = errno;
     close(fd);
+    errno = reason;
     return ok;
 }
 
@@ -94,12 +105,18 @@ static bool is_held(const struct ports *ports, uint16_t port)
     return false;
 }
 
-static bool was_taken(const struct ports *ports, uint16_t port)
+static struct taken *find(const struct ports *ports, uint16_t port)
 {
     for (size_t i = 0; i < ports->count; i++)
         if (ports->taken[i].port == port)
-            return true;
-    return false;
+            return &ports->taken[i];
+    return NULL;
+}
+
+static void put(struct ports *ports, uint16_t port, int mark, bool avoided)
+{
+    ports->taken = xrealloc(ports->taken, (ports->count + 1) * sizeof *ports->taken);
+    ports->taken[ports->count++] = (struct taken){port, mark, avoided};
 }
 
 static bool try_port(struct ports *ports, enum tars_transport transport, const char *host,
@@ -107,13 +124,27 @@ static bool try_port(struct ports *ports, enum tars_transport transport, const c
 {
     int mark = -1;
 
-    if (was_taken(ports, port) || !is_free(transport, host, port))
+    if (find(ports, port) || !is_free(transport, host, port))
         return false;
     if (!is_held(ports, port) && (mark = mark_port(port)) < 0)
         return false;
-    ports->taken = xrealloc(ports->taken, (ports->count + 1) * sizeof *ports->taken);
-    ports->taken[ports->count++] = (struct taken){port, mark};
+    put(ports, port, mark, false);
     return true;
+}
+
+void ports_avoid(struct ports *ports, uint16_t port)
+{
+    if (!find(ports, port))
+        put(ports, port, is_held(ports, port) ? -1 : mark_port(port), true);
+}
+
+/* One that was only avoided becomes ours. */
+static bool claim_avoided(struct ports *ports, enum tars_transport transport, const char *host,
+                          struct taken *taken)
+{
+    if (taken->avoided && (taken->mark >= 0 || is_held(ports, taken->port)))
+        taken->avoided = !is_free(transport, host, taken->port);
+    return !taken->avoided;
 }
 
 bool ports_take(struct ports *ports, enum tars_transport transport, const char *host,
@@ -128,6 +159,11 @@ bool ports_take(struct ports *ports, enum tars_transport transport, const char *
         if (try_port(ports, transport, host, *port))
             return true;
     }
+    if (!is_free(transport, host, (uint16_t)ports->first) && errno != EADDRINUSE)
+        return tars_fail(error, errno,
+                         "no available port: cannot listen on %.100s: %s; is that (POD_IP, or the "
+                         "endpoint's -h) an address of this machine?",
+                         host, strerror(errno));
     return tars_fail(error, 1, "no available port: none of %d to %d is free on %.100s",
                      (int)ports->first, (int)ports->last, host);
 }
@@ -135,7 +171,10 @@ bool ports_take(struct ports *ports, enum tars_transport transport, const char *
 bool ports_claim(struct ports *ports, enum tars_transport transport, const char *host,
                  uint16_t port, struct tars_error *error)
 {
-    return was_taken(ports, port) || try_port(ports, transport, host, port) ||
+    struct taken *taken = find(ports, port);
+
+    return (taken ? claim_avoided(ports, transport, host, taken)
+                  : try_port(ports, transport, host, port)) ||
            tars_fail(error, 1, "port %u on %.100s is taken, or that is no address of this machine",
                      (unsigned)port, host);
 }

@@ -334,11 +334,80 @@ END_TEST
 
 START_TEST(without_metadata_the_environment_is_enough)
 {
-    fails("application or server name can not be empty");
+    fails(tk_text("application or server name can not be empty: %s/bin/_server_meta.yaml does not "
+                  "exist: no application, and TARS_APPLICATION is not set",
+                  home));
     setenv("TARS_APPLICATION", "A", 1);
+    write_meta("adapters:\n");
+    fails("_server_meta.yaml does not say server, and TARS_SERVER is not set");
     setenv("TARS_SERVER", "B", 1);
     works();
     ck_assert_uint_eq(meta.adapter_count, 0);
+}
+END_TEST
+
+/* Each of them makes the text longer. */
+START_TEST(very_many_macros_take_little)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    fputs("application: A\nserver: B\nlocal: tcp -h ${local_ip} -p 1 ", out);
+    for (int i = 0; i < 50000; i++)
+        fputs("${local_ip}", out);
+    fclose(out);
+    write_meta(text);
+    free(text);
+    fails("endpoint of local");
+}
+END_TEST
+
+START_TEST(merge_keys_of_yaml_count)
+{
+    write_meta("base: &base {threads: 9, protocol: not_tars, maxconns: 7}\n"
+               "other: &other {threads: 8, queuecap: 6}\n"
+               "all: &all {<<: [*base, *other], maxconns: 5}\n"
+               "<<: {application: Demo, server: Wrong, adapters: []}\n"
+               "server: Hello\n"
+               "adapters:\n"
+               "- <<: *all\n"
+               "  object: O\n"
+               "  protocol: tars\n"
+               "- {object: P, '<<': text}\n");
+    works();
+    ck_assert_str_eq(meta.application, "Demo");
+    ck_assert_str_eq(meta.server, "Hello");
+    ck_assert_uint_eq(meta.adapter_count, 2);
+    ck_assert_int_eq(meta.adapters[0].threads, 9);
+    ck_assert_int_eq(meta.adapters[0].maxconns, 5);
+    ck_assert_int_eq(meta.adapters[0].queuecap, 6);
+    ck_assert_str_eq(meta.adapters[0].protocol, "tars");
+    ck_assert_int_eq(meta.adapters[1].threads, 5);
+}
+END_TEST
+
+/* Each level merges the one before twice: two to the power of their number. */
+START_TEST(merging_without_end_and_deep_nesting_are_refused_quickly)
+{
+    char *text = NULL, deep[20000];
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    fputs("m0: &m0 {a: b}\n", out);
+    for (int i = 1; i < 30; i++)
+        fprintf(out, "m%d: &m%d {<<: [*m%d, *m%d], k%d: v}\n", i, i, i - 1, i - 1, i);
+    fputs("<<: *m14\n", out);
+    fclose(out);
+    write_meta(text);
+    free(text);
+    fails("too much is merged by <<");
+    write_meta("a: &a\n  <<: *a\n<<: *a\n");
+    fails("too much is merged by <<");
+    write_meta("<<: 5\n");
+    fails("line 1: a mapping is wanted behind <<");
+    memset(deep, '[', sizeof deep - 1);
+    deep[sizeof deep - 1] = '\0';
+    write_meta(tk_text("application: A\nx: %s", deep));
+    fails("line 2: more than 64 lists and mappings inside each other");
 }
 END_TEST
 
@@ -438,6 +507,54 @@ START_TEST(ports_for_datagrams_and_all_kinds_are_found)
     ck_assert_int_ge(port_of(meta.adapters[0].endpoint), first_port);
     ck_assert_int_gt(port_of(meta.adapters[1].endpoint), port_of(meta.adapters[0].endpoint));
     ck_assert_ptr_nonnull(strstr(meta.local, "127.0.0.1"));
+}
+END_TEST
+
+START_TEST(ports_that_endpoints_name_are_not_given_to_others)
+{
+    write_meta(tk_text("application: A\nserver: B\nadapters:\n"
+                       "- {object: R}\n"
+                       "- {object: F, endpoint: 'tcp -h 0.0.0.0 -p %u -t 3000'}\n",
+                       first_port));
+    works();
+    ck_assert_uint_ne(port_of(meta.adapters[0].endpoint), first_port);
+    ck_assert_uint_eq(port_of(meta.adapters[1].endpoint), first_port);
+    ck_assert_uint_ne(port_of(meta.local), first_port);
+    char *held = ports_variable(ports);
+    ck_assert_ptr_nonnull(strstr(held, tk_text("%u", first_port)));
+    free(held);
+}
+END_TEST
+
+START_TEST(ports_that_are_named_can_be_claimed_by_one_only)
+{
+    struct tars_error error = {0};
+    struct ports *a = ports_new(first_port, first_port + 9, NULL),
+                 *b = ports_new(first_port, first_port + 9, NULL);
+    ports_avoid(a, first_port);
+    ports_avoid(b, first_port);
+    ck_assert(ports_claim(a, TARS_TCP, "127.0.0.1", first_port, &error));
+    ck_assert(ports_claim(a, TARS_UDP, "127.0.0.1", first_port, &error));
+    ck_assert(!ports_claim(b, TARS_TCP, "127.0.0.1", first_port, &error));
+    ck_assert(!ports_claim(b, TARS_TCP, "127.0.0.1", first_port, &error));
+    ports_free(a);
+    ports_free(b);
+}
+END_TEST
+
+START_TEST(address_that_is_none_of_this_machine_is_told)
+{
+    static const char *const none[] = {"127.0.0.1,::1", "127.0.0.1 -p 22", "$(HOST_IP)",
+                                       "${random_port}", "127.0.0.1:80", "a/b"};
+    write_meta(hello_yaml);
+    setenv("POD_IP", "192.0.2.1", 1);
+    fails("no available port: cannot listen on 192.0.2.1: Cannot assign requested address; is that (POD_IP,");
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        setenv("POD_IP", none[i], 1);
+        fails(tk_text("POD_IP: '%s' is no address", none[i]));
+    }
+    setenv("POD_IP", "localhost", 1);
+    works();
 }
 END_TEST
 
@@ -611,11 +728,17 @@ int main(void)
     tcase_add_test(tc, node_of_the_users_own_stays);
     tcase_add_test(tc, servers_own_ports_go_before_heartbeats);
     tcase_add_test(tc, without_metadata_the_environment_is_enough);
+    tcase_add_test(tc, very_many_macros_take_little);
+    tcase_add_test(tc, merge_keys_of_yaml_count);
+    tcase_add_test(tc, merging_without_end_and_deep_nesting_are_refused_quickly);
     tcase_add_test(tc, what_cannot_be_used_is_refused_with_the_reason);
     tcase_add_test(tc, nothing_half_written_is_left_and_write_errors_are_told);
     tcase_add_test(tc, ports_stay_the_same_while_they_are_free);
     tcase_add_test(tc, two_of_one_network_get_different_ports);
     tcase_add_test(tc, ports_for_datagrams_and_all_kinds_are_found);
+    tcase_add_test(tc, ports_that_endpoints_name_are_not_given_to_others);
+    tcase_add_test(tc, ports_that_are_named_can_be_claimed_by_one_only);
+    tcase_add_test(tc, address_that_is_none_of_this_machine_is_told);
     tcase_add_test(tc, a_full_range_is_an_error);
     tcase_add_test(tc, volumes_are_copied_kept_up_and_cleared);
     tcase_add_test(tc, volumes_with_one_target_leave_each_others_files);
