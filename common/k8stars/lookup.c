@@ -109,17 +109,20 @@ static char *print(const char *object, const struct tars_endpoint *endpoints, si
 }
 
 /* What an earlier tarscli found, when it is about this object and not older than that (-1: however
- * old); NULL when there is none. To be freed. */
+ * old); NULL when there is none. A time to come is that of a clock that was wrong. To be freed. */
 static char *read_file(const struct lookup *l, int64_t age_ms)
 {
     struct tars_object object;
     struct tars_error ignored;
     struct stat info;
+    int64_t age;
     size_t len;
     char *text;
 
-    if (stat(l->file, &info) != 0 ||
-        (age_ms >= 0 && clock_wall_ms() - (int64_t)info.st_mtim.tv_sec * 1000 > age_ms))
+    if (stat(l->file, &info) != 0)
+        return NULL;
+    age = clock_wall_ms() - (int64_t)info.st_mtim.tv_sec * 1000;
+    if (age_ms >= 0 && (age > age_ms || age < 0))
         return NULL;
     text = file_read(l->file, &len, &ignored);
     if (text && strlen(text) == len && tars_object_parse(tars_str(text), &object, &ignored) &&

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <utime.h>
 
 #include "Notify.h"
@@ -316,6 +317,21 @@ START_TEST(known_place_of_the_registry_serves_when_the_locator_does_not)
 }
 END_TEST
 
+/* Its clock was wrong when it was written: it is no fresher than others. */
+START_TEST(known_place_from_the_future_is_not_believed)
+{
+    struct pod pod = pod_of(locator());
+    const char *cache = pod_file(&pod, "data/cache_tars.tarsregistry.Registry");
+    tk_write_file(cache, tk_text("tars.tarsregistry.Registry@tcp -h 127.0.0.1 -p %u -t 3000",
+                                 tk_free_port()));
+    time_t later = time(NULL) + 86400;
+    utime(cache, &(struct utimbuf){later, later});
+    pod_start(&pod);
+    becomes("127.0.0.1/", SOON_MS);
+    pod_stop(&pod);
+}
+END_TEST
+
 static int run_tests(void)
 {
     Suite *all = suite_create("tarscli with a registry");
@@ -335,6 +351,7 @@ static int run_tests(void)
     tcase_add_test(tc, registration_carries_the_token);
     tcase_add_test(tc, messages_reach_the_notify_service_with_the_reason);
     tcase_add_test(tc, known_place_of_the_registry_serves_when_the_locator_does_not);
+    tcase_add_test(tc, known_place_from_the_future_is_not_believed);
     suite_add_tcase(all, tc);
     SRunner *runner = srunner_create(all);
     srunner_run_all(runner, CK_NORMAL);
