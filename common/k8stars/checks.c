@@ -24,6 +24,14 @@ static const char *address_of(const struct meta *meta, const struct tars_endpoin
     return meta->local_ip;
 }
 
+/* How many attempts in a row may fail in that time. */
+static int fall_of(const struct environment *environment)
+{
+    int64_t retries = environment->check_retry / RETRY_MS;
+
+    return retries < INT32_MAX ? 1 + (int)retries : INT32_MAX;
+}
+
 static bool make(const struct environment *environment, const struct meta *meta, const char *text,
                  struct sup_check *check, struct tars_error *error)
 {
@@ -40,7 +48,7 @@ static bool make(const struct environment *environment, const struct meta *meta,
         .interval_ms = environment->check_interval,
         .retry_ms = RETRY_MS,
         .timeout_ms = CONNECT_MS,
-        .fall = 1 + (int)(environment->check_retry / RETRY_MS),
+        .fall = fall_of(environment),
     };
     return true;
 }
@@ -100,7 +108,7 @@ bool checks_make(const struct environment *environment, struct meta *meta,
             .interval_ms = environment->check_interval,
             .retry_ms = RETRY_MS,
             .timeout_ms = 2 * PING_MS,
-            .fall = 1 + (int)(environment->check_retry / RETRY_MS),
+            .fall = fall_of(environment),
         };
     if (meta->heartbeat_port)
         *count += add_beats(environment, meta, list + *count);

@@ -123,7 +123,8 @@ static bool set_time(const struct variable *v, const char *text, int64_t *ms,
     if (!duration_parse(text, ms, error))
         return tars_fail_prefix(error, "%s: ", v->name);
     if (*ms < 0 || (*ms == 0 && v->kind == TIME_NOT_ZERO))
-        return tars_fail(error, 1, "%s: '%.60s' must be more than 0", v->name, text);
+        return tars_fail(error, 1, "%s: '%.60s' must be %s", v->name, text,
+                         v->kind == TIME ? "0 or more" : "more than 0");
     return true;
 }
 

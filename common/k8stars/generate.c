@@ -52,9 +52,8 @@ static bool check_named(const struct environment *environment, const struct meta
     if (*application && *server)
         return true;
     path = environment_file(environment, "bin", "_server_meta.yaml");
-    tars_fail(error, 1,
-              "application or server name can not be empty: %s %s %s, and %s is not set", path,
-              file_exists(path) ? "does not say" : "does not exist: no",
+    tars_fail(error, 1, "application or server name can not be empty: %s %s %s, and %s is not set",
+              path, file_exists(path) ? "does not say" : "does not exist: no",
               *application ? "server" : "application",
               *application ? "TARS_SERVER" : "TARS_APPLICATION");
     free(path);
@@ -255,7 +254,7 @@ static bool heed_merged_node(const struct generating *g, struct tars_str text)
     const char *node;
 
     if (!conf)
-        return false;
+        return tars_fail_prefix(g->error, "with it the configuration cannot be read: ");
     node = tars_conf_get(conf, "/tars/application/server<node>", "");
     if (strcmp(node, g->meta->node) != 0) {
         g->meta->node = tars_arena_copy(g->meta->arena, tars_str(node)).at;

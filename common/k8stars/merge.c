@@ -237,27 +237,45 @@ static bool read_line(struct parser *p, struct tars_str line)
     return take_line(p, tars_str_n(line.at + from, line.len - from));
 }
 
-/* Skips "<!-- … -->" at the beginning of what is left. */
-static bool skip_comment(struct parser *p)
+/* Skips "<!-- … -->", or the "<?xml … ?>" of a tool, at the beginning of what is left. */
+static bool skip_remark(struct parser *p)
 {
+    static const struct {
+        const char *begin, *end;
+    } kinds[] = {{"<!--", "-->"}, {"<?", "?>"}};
     struct tars_str left = conf_trim_left(p->rest);
-    const char *end;
 
-    if (left.len < 4 || memcmp(left.at, "<!--", 4) != 0)
-        return false;
-    end = memmem(left.at, left.len, "-->", 3);
-    end = end ? end + 3 : left.at + left.len;
-    for (const char *at = p->rest.at; at < end; at++)
-        p->line += *at == '\n';
-    p->rest = tars_str_n(end, (size_t)(p->rest.at + p->rest.len - end));
-    return true;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t len = strlen(kinds[i].begin);
+        const char *end;
+
+        if (left.len < len || memcmp(left.at, kinds[i].begin, len) != 0)
+            continue;
+        end = memmem(left.at, left.len, kinds[i].end, strlen(kinds[i].end));
+        end = end ? end + strlen(kinds[i].end) : left.at + left.len;
+        for (const char *at = p->rest.at; at < end; at++)
+            p->line += *at == '\n';
+        p->rest = tars_str_n(end, (size_t)(p->rest.at + p->rest.len - end));
+        return true;
+    }
+    return false;
+}
+
+/* Editors of other systems put it before a text. */
+static struct tars_str after_mark(struct tars_str text)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+
+    return text.len > 2 && memcmp(text.at, mark, 3) == 0 ? tars_str_n(text.at + 3, text.len - 3)
+                                                         : text;
 }
 
 /* NULL with the reason. */
 static struct node *parse(struct tars_str text, struct tars_arena *arena, bool expands,
                           struct tars_error *error)
 {
-    struct parser p = {.rest = text, .line = 1, .arena = arena, .expand = expands, .error = error};
+    struct parser p = {
+        .rest = after_mark(text), .line = 1, .arena = arena, .expand = expands, .error = error};
 
     p.open[0] = new_node(arena, tars_str(""), true);
     if (text.len && memchr(text.at, '\0', text.len)) {
@@ -268,7 +286,7 @@ static struct node *parse(struct tars_str text, struct tars_arena *arena, bool e
         const char *newline;
         size_t len;
 
-        if (skip_comment(&p))
+        if (skip_remark(&p))
             continue;
         newline = memchr(p.rest.at, '\n', p.rest.len);
         len = newline ? (size_t)(newline - p.rest.at) : p.rest.len;

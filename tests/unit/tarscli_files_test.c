@@ -9,6 +9,7 @@
 
 #include "tarscli/command.h"
 #include "tarscli/cpus.h"
+#include "k8stars/checks.h"
 #include "k8stars/file.h"
 #include "k8stars/generate.h"
 #include "testkit.h"
@@ -544,17 +545,41 @@ END_TEST
 
 START_TEST(address_that_is_none_of_this_machine_is_told)
 {
-    static const char *const none[] = {"127.0.0.1,::1", "127.0.0.1 -p 22", "$(HOST_IP)",
-                                       "${random_port}", "127.0.0.1:80", "a/b"};
+    static const char *const none[] = {"127.0.0.1,::1",  "127.0.0.1 -p 22", "$(HOST_IP)",
+                                       "${random_port}", "127.0.0.1:80",    "a/b"};
     write_meta(hello_yaml);
     setenv("POD_IP", "192.0.2.1", 1);
-    fails("no available port: cannot listen on 192.0.2.1: Cannot assign requested address; is that (POD_IP,");
+    fails("no available port: cannot listen on 192.0.2.1: Cannot assign requested address; is that "
+          "(POD_IP,");
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         setenv("POD_IP", none[i], 1);
         fails(tk_text("POD_IP: '%s' is no address", none[i]));
     }
     setenv("POD_IP", "localhost", 1);
     works();
+}
+END_TEST
+
+START_TEST(patience_of_any_length_is_one)
+{
+    struct tars_error error = {0};
+    const struct sup_check *checks;
+    size_t count;
+    write_meta(hello_yaml);
+    setenv("TARS_CHECK_RETRY_TIMEOUT", "30000d", 1);
+    works();
+    ck_assert(checks_make(&env, &meta, NULL, &checks, &count, &error));
+    for (size_t i = 0; i < count; i++)
+        ck_assert_int_gt(checks[i].fall, 1);
+}
+END_TEST
+
+START_TEST(merged_configuration_that_nobody_could_read_is_refused)
+{
+    write_meta(hello_yaml);
+    setenv("TARS_MERGE_CONF", tk_text("%s/bin/merge", home), 1);
+    tk_write_file(tk_text("%s/bin/merge", home), "<!DOCTYPE x>\n<tars>\n</tars>\n");
+    fails("bin/merge: with it the configuration cannot be read: line ");
 }
 END_TEST
 
@@ -739,6 +764,8 @@ int main(void)
     tcase_add_test(tc, ports_that_endpoints_name_are_not_given_to_others);
     tcase_add_test(tc, ports_that_are_named_can_be_claimed_by_one_only);
     tcase_add_test(tc, address_that_is_none_of_this_machine_is_told);
+    tcase_add_test(tc, patience_of_any_length_is_one);
+    tcase_add_test(tc, merged_configuration_that_nobody_could_read_is_refused);
     tcase_add_test(tc, a_full_range_is_an_error);
     tcase_add_test(tc, volumes_are_copied_kept_up_and_cleared);
     tcase_add_test(tc, volumes_with_one_target_leave_each_others_files);

@@ -103,6 +103,8 @@ START_TEST(durations_that_make_no_sense_are_refused_by_name)
     setenv("TARS_PRESTOP_WAITTIME", "0", 1);
     reads(&e, NULL);
     ck_assert_int_eq(e.prestop_wait, 0);
+    setenv("TARS_PRESTOP_WAITTIME", "-1s", 1);
+    reads(&e, "TARS_PRESTOP_WAITTIME: '-1s' must be 0 or more");
 }
 END_TEST
 
@@ -182,6 +184,17 @@ START_TEST(merging_replaces_adds_and_keeps_the_order)
                             "<t>\ny = 3\nz=4\n<s>\nl=5\n</s>\n<n>\nm=6\n</n>\n</t>"),
                      "<t>\n\tx = 1\n\ty = 3\n\tz = 4\n\t<s>\n\t\tk\n\t\tl = 5\n\t</s>\n"
                      "\t<n>\n\t\tm = 6\n\t</n>\n</t>");
+}
+END_TEST
+
+START_TEST(what_other_tools_put_before_a_text_does_not_count)
+{
+    ck_assert_str_eq(merged("<t>\nx=1\n</t>", "\xef\xbb\xbf<t>\r\nx=2\r\n</t>\r\n"),
+                     "<t>\n\tx = 2\n</t>");
+    ck_assert_str_eq(merged("<t>\nx=1\n</t>", "\xef\xbb\xbf<?xml version=\"1.0\"\n?>\n"
+                                              "<!-- a=1 -->\n<t>\nx=2\n</t>\n"),
+                     "<t>\n\tx = 2\n</t>");
+    refused("<?xml\n?>\n</t>", "line 3: this closes a section, but none is open: t");
 }
 END_TEST
 
@@ -271,6 +284,7 @@ int main(void)
     tcase_add_test(tc, numbers_and_empty_texts_count_as_k8stars_counts_them);
     tcase_add_test(tc, pod_ip_is_the_address_else_the_machines_own);
     tcase_add_test(tc, merging_replaces_adds_and_keeps_the_order);
+    tcase_add_test(tc, what_other_tools_put_before_a_text_does_not_count);
     tcase_add_test(tc, values_never_replace_sections_nor_sections_values);
     tcase_add_test(tc, markup_and_escapes_in_values_pass_unchanged);
     tcase_add_test(tc, long_lines_and_what_follows_them_are_whole);
