@@ -41,13 +41,21 @@ static int report(const struct tars_error *error)
     return 1;
 }
 
+/* Who asks what a hook does must not set it off. What follows notify is the server's. */
+static bool wants_help(const struct command *command, int argc, char **argv)
+{
+    return argc > 1 && (strcmp(argv[1], "help") == 0 ||
+                        (command != &command_notify &&
+                         (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)));
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
     struct environment environment;
     struct tars_error error = {0};
     int status;
 
-    if (argc > 1 && strcmp(argv[1], "help") == 0)
+    if (wants_help(command, argc, argv))
         return help_one(command);
     if (!environment_read(&environment, command->bit, &error))
         return report(&error);

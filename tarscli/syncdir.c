@@ -127,7 +127,8 @@ static void read_list(const struct syncing *s, const char *text, struct map *our
     }
 }
 
-/* Removes what an earlier run copied from here, the source has no more, and no other source gave. */
+/* Removes what an earlier run copied from here, the source has no more, and no other source gave.
+ */
 static void remove_gone(const struct syncing *s, const struct map *ours, const struct map *others)
 {
     struct tars_str name;
@@ -184,8 +185,7 @@ static bool clear_up(struct syncing *s, const char *list)
     remove_gone(s, ours, others);
     print_names(s, out);
     fclose(out);
-    ok = same_names(ours, s->names) ||
-         file_write(list, tars_str_n(text, len), DATA_MODE, s->error);
+    ok = same_names(ours, s->names) || file_write(list, tars_str_n(text, len), DATA_MODE, s->error);
     free(before);
     free(text);
     map_free(ours);

@@ -117,10 +117,10 @@ static void on_announced(void *user, enum registry_outcome outcome, const char *
         return;
     }
     if (!d->announced)
-        loop_timer_set(d->loop, &d->next,
-                       shorter(d->environment->prestop_wait,
-                               d->ends - REMOVE_PATIENCE_MS - clock_ms()),
-                       remove_rows);
+        loop_timer_set(
+            d->loop, &d->next,
+            shorter(d->environment->prestop_wait, d->ends - REMOVE_PATIENCE_MS - clock_ms()),
+            remove_rows);
     d->announced = true;
     loop_timer_set(d->loop, &d->repeat, d->environment->keep_alive_interval, announce);
 }

@@ -225,8 +225,8 @@ static bool merge(struct reading *r, const yaml_node_t *value, struct pairs *lis
         return collect(r, value, list, depth + 1);
     if (value->type != YAML_SEQUENCE_NODE)
         return fail(r, value, "a mapping is wanted behind ", "<<");
-    for (yaml_node_item_t *i = value->data.sequence.items.top;
-         i > value->data.sequence.items.start; i--) {
+    for (yaml_node_item_t *i = value->data.sequence.items.top; i > value->data.sequence.items.start;
+         i--) {
         const yaml_node_t *item = yaml_document_get_node(&r->document, i[-1]);
 
         if (item->type != YAML_MAPPING_NODE)
@@ -262,8 +262,7 @@ static bool read_fields(struct reading *r, const struct pairs *pairs, const stru
         const yaml_node_t *key = yaml_document_get_node(&r->document, pairs->at[i].key);
         const struct field *f = find_field(list, count, key);
 
-        if (f &&
-            !set_field(r, f, record, yaml_document_get_node(&r->document, pairs->at[i].value)))
+        if (f && !set_field(r, f, record, yaml_document_get_node(&r->document, pairs->at[i].value)))
             return false;
     }
     return true;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "k8stars/file.h"
 
 static const char status_file[] = "check_status", drain_file[] = "prestop";
@@ -66,6 +67,10 @@ void status_forget_drain(const struct environment *e)
 {
     char *path = environment_file(e, "data", drain_file);
 
-    unlink(path);
+    if (unlink(path) != 0 && errno != ENOENT)
+        log_error("status",
+                  "cannot remove %s: %s; while it exists the server counts as draining, is not "
+                  "registered and never ready: remove it and restart",
+                  path, strerror(errno));
     free(path);
 }

@@ -303,6 +303,32 @@ START_TEST(wrong_use_is_told_with_status_two)
 }
 END_TEST
 
+START_TEST(asking_a_hook_for_help_does_not_set_it_off)
+{
+    static const char *const words[] = {"help", "--help", "-h"};
+    struct pod pod = lonely_pod();
+    for (size_t i = 0; i < 3; i++) {
+        char *output;
+        ck_assert_int_eq(pod_cli(&pod, &output, "prestop", words[i]), 0);
+        ck_assert_ptr_nonnull(strstr(output, "TARS_PRESTOP_WAITTIME (duration)"));
+        free(output);
+    }
+    ck_assert_int_ne(access(pod_file(&pod, "data/prestop"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(mark_of_a_drain_that_cannot_be_removed_is_told)
+{
+    struct pod pod = lonely_pod();
+    mkdir(pod_file(&pod, "data/prestop"), 0755);
+    pod_start(&pod);
+    ck_assert(tk_eventually(
+        pod_file_has(&pod, "log/supervisor.log", "data/prestop: Is a directory; while it exists"),
+        SOON_MS));
+    pod_drop(&pod);
+}
+END_TEST
+
 START_TEST(locator_without_endpoints_is_an_error)
 {
     struct pod pod = pod_of("tars.tarsregistry.QueryObj");
@@ -363,6 +389,8 @@ START_TEST(drain_is_over_in_time_when_the_registry_never_answers)
     int64_t began = tk_ms();
     ck_assert_int_eq(pod_cli(&pod, NULL, "prestop", NULL), 0);
     ck_assert_int_le(tk_ms() - began, 5000 + 900);
+    ck_assert(pod_file_has(&pod, "log/cmd.log", "does not hear that the server is going: "));
+    ck_assert(pod_file_has(&pod, "log/cmd.log", "the drain is over"));
     close(silent);
 }
 END_TEST
@@ -447,6 +475,8 @@ static int run_tests(void)
     tcase_add_test(tc, history_of_output_is_kept_over_starts);
     tcase_add_test(tc, probe_has_the_codes_and_texts_of_k8stars);
     tcase_add_test(tc, wrong_use_is_told_with_status_two);
+    tcase_add_test(tc, asking_a_hook_for_help_does_not_set_it_off);
+    tcase_add_test(tc, mark_of_a_drain_that_cannot_be_removed_is_told);
     tcase_add_test(tc, locator_without_endpoints_is_an_error);
     tcase_add_test(tc, commands_for_a_server_that_is_not_there_fail);
     tcase_add_test(tc, drain_without_any_registry_does_not_wait);
