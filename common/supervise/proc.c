@@ -184,6 +184,19 @@ static int compare_age(const void *a, const void *b)
     return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
+/* Leaves those that do not descend from this process; returns the new number. */
+static size_t keep_own(struct sup_proc *all, size_t count, pid_t self)
+{
+    size_t own = 0;
+    for (size_t i = 0; i < count; i++)
+        if (all[i].parent == self) {
+            struct sup_proc child = all[i];
+            all[i] = all[own];
+            all[own++] = child;
+        }
+    return add_descendants(all, count, own);
+}
+
 /* While one of a session or group lives the kernel gives its number to nobody else; so when another
  * process has it, nothing is left of them, and only the mark tells. */
 static struct sup_tree without_stranger(const struct sup_tree *tree)
@@ -201,6 +214,8 @@ size_t sup_proc_tree(const struct sup_tree *tree, struct sup_proc **members)
     pid_t self = getpid();
     struct sup_tree own = without_stranger(tree);
     struct sup_proc *all = read_all(&count);
+    if (!tree->anywhere) /* a stranger's group may have got the number of one that is gone */
+        count = keep_own(all, count, self);
     for (size_t i = 0; i < count; i++)
         if (belongs(&own, &all[i], self)) {
             struct sup_proc member = all[i];

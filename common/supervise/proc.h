@@ -33,7 +33,7 @@ struct sup_tree {
     pid_t leader;   /* of their session and first process group; 0: only the mark tells */
     uint64_t start; /* of the leader: nothing in the tree is older */
     const char *mark;
-    bool anywhere; /* look for the mark in every process, not only in the own children */
+    bool anywhere; /* look in all processes, not only in those that descend from this one */
 };
 
 /*

@@ -139,6 +139,42 @@ START_TEST(a_tree_whose_number_a_stranger_has_is_empty)
 }
 END_TEST
 
+/* The number of a session that ended long ago leads a pipeline of a stranger, who is gone too. */
+START_TEST(a_group_that_strangers_made_anew_is_left_alone)
+{
+    int ends[2];
+    pid_t leader, stranger = 0;
+    ck_assert_int_eq(pipe(ends), 0);
+    leader = fork();
+    ck_assert_int_ge(leader, 0);
+    if (!leader) {
+        setsid();
+        if ((stranger = fork()) == 0) {
+            for (;;)
+                pause();
+        }
+        _exit(write(ends[1], &stranger, sizeof stranger) != sizeof stranger);
+    }
+    ck_assert_int_eq(waitpid(leader, NULL, 0), leader);
+    ck_assert_int_eq(read(ends[0], &stranger, sizeof stranger), sizeof stranger);
+    struct sup_proc proc = {0}, *members;
+    bool orphan = tk_eventually(sup_proc_read(stranger, &proc) && proc.parent != leader, 10000);
+    bool mine = proc.parent == getpid();
+    struct sup_tree tree = {.leader = leader, .mark = "no such mark"};
+    size_t count = sup_proc_tree(&tree, &members);
+    free(members);
+    tree.anywhere = true; /* those of an earlier supervisor are nobody's children */
+    size_t anywhere = sup_proc_tree(&tree, &members);
+    free(members);
+    kill(stranger, SIGKILL);
+    close(ends[0]);
+    close(ends[1]);
+    ck_assert(orphan && !mine);
+    ck_assert_uint_eq(count, 0);
+    ck_assert_uint_eq(anywhere, 1);
+}
+END_TEST
+
 START_TEST(a_record_comes_back_as_it_was)
 {
     struct sup_record record = {.boot = "boot-id",
@@ -270,6 +306,7 @@ int main(void)
     tcase_add_test(tc, a_ring_keeps_the_last_bytes_however_they_come);
     tcase_add_test(tc, the_stat_of_a_process_is_read_whatever_its_name);
     tcase_add_test(tc, a_tree_whose_number_a_stranger_has_is_empty);
+    tcase_add_test(tc, a_group_that_strangers_made_anew_is_left_alone);
     tcase_add_test(tc, a_record_comes_back_as_it_was);
     tcase_add_test(tc, a_record_that_is_none_is_refused);
     tcase_add_test(tc, udp_sockets_are_found_by_address_and_port);
