@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/standard.h"
 #include "command.h"
 
 static const struct command *const commands[] = {
@@ -23,8 +24,21 @@ static int help(FILE *out)
     return out == stdout ? 0 : 2;
 }
 
+static int run(const struct command *command, int argc, char **argv)
+{
+    bool stays = command == &command_up || command == &command_run; /* printing is not their work */
+    int status = command->run(argc, argv);
+    if (stays || status || (fflush(stdout) == 0 && !ferror(stdout)))
+        return status;
+    fprintf(stderr, "tarsc %s: what it prints cannot be written: is the disk full?\n",
+            command->name);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
+    if (!standard_files_open())
+        return 1;
     if (argc < 2)
         return help(stderr);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
@@ -33,7 +47,7 @@ int main(int argc, char **argv)
         return printf("tarsc %s\n", TARSC_VERSION) < 0;
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i]->name) == 0)
-            return commands[i]->run(argc - 1, argv + 1);
+            return run(commands[i], argc - 1, argv + 1);
     fprintf(stderr, "tarsc: there is no command '%s'; tarsc --help lists them\n", argv[1]);
     return 2;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/standard.h"
 #include "command.h"
 
 enum { STATUS_USAGE = 2 };
@@ -65,6 +66,8 @@ static int run(const struct command *command, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (!standard_files_open())
+        return 1;
     log_set_level(LOG_LEVEL_NONE); /* the supervisor has a log, the others one line of error */
     if (argc > 1 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0 ||
                      strcmp(argv[1], "--help") == 0)) {

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/standard.h"
 #include "base/xmalloc.h"
 #include "daemon/arguments.h"
 #include "daemon/auth.h"
@@ -316,6 +317,8 @@ int daemon_main_on(const struct daemon_carrier *carrier, int argc, char **argv,
     struct daemon_arguments arguments = {0};
     struct tars_error error = {0};
     int status;
+    if (!standard_files_open())
+        return EXIT_FAILURE;
     d.settings = daemon_settings_new(info);
     if (!daemon_arguments_parse(argc, argv, info, d.settings, &arguments, &status))
         goto done;

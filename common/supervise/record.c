@@ -27,6 +27,7 @@ static const struct {
     {"setting", offsetof(struct sup_record, setting), 1},
     {"active", offsetof(struct sup_record, active), 1},
     {"crashes", offsetof(struct sup_record, crashes), INT_MAX},
+    {"launch", offsetof(struct sup_record, launch), INT64_MAX},
     {"launched", offsetof(struct sup_record, launched_ms), INT64_MAX},
 };
 enum { NUMBERS = sizeof numbers / sizeof *numbers };

@@ -13,6 +13,7 @@ struct sup_record {
     int64_t pipe;                 /* of its output; 0: none */
     int64_t setting, active;      /* 0 or 1 */
     int64_t crashes;
+    int64_t launch;      /* sup_launch_sum of what was run; 0: not known */
     int64_t launched_ms; /* on the monotonic clock of that boot */
 };
 

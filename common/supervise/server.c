@@ -14,6 +14,7 @@
 #include "supervise/backoff.h"
 #include "supervise/record.h"
 #include "supervise/spawn.h"
+#include "supervise/spec.h"
 
 /* ---- telling
  * -------------------------------------------------------------------------------------- */
@@ -100,6 +101,7 @@ void sup_server_write_record(struct sup_server *server)
                                 .setting = server->setting,
                                 .active = server->well,
                                 .crashes = server->crashes,
+                                .launch = server->launch,
                                 .launched_ms = server->launched_ms};
     if (!sup->folder)
         return;
@@ -372,6 +374,8 @@ static void launch_now(struct sup_server *server)
     server->failed = (struct tars_error){.code = 0};
     server->last_status = -1;
     server->launched_ms = clock_ms();
+    server->launch = sup_launch_sum(&server->spec.launch);
+    *server->reason = '\0';
     server->launches++;
     sup_server_write_record(server); /* with the mark: a process is found from its first moment */
     pid_t pid = spawn(server);
@@ -475,6 +479,7 @@ static void take_record(struct sup_server *server, const struct sup_record *reco
     memcpy(server->mark, record->mark, sizeof server->mark);
     server->setting = record->setting;
     server->crashes = (int)record->crashes;
+    server->launch = record->launch;
     server->launched_ms = record->launched_ms <= clock_ms() ? record->launched_ms : clock_ms();
     server->adopted = true;
 }

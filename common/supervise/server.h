@@ -61,6 +61,7 @@ struct sup_server {
     bool adopted, runs;
     struct tars_error failed; /* why it could not be run */
     int64_t launched_ms;
+    int64_t launch; /* sup_launch_sum of what runs; 0: not known */
 
     /* how it is */
     struct sup_health *health;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -184,7 +185,8 @@ static char *look_up(const char *name, char *const *env)
     while (*path) {
         size_t len = strcspn(path, ":");
         char *file = xasprintf("%.*s/%s", len ? (int)len : 1, len ? path : ".", name);
-        if (access(file, X_OK) == 0)
+        struct stat about;
+        if (access(file, X_OK) == 0 && stat(file, &about) == 0 && S_ISREG(about.st_mode))
             return file;
         free(file);
         path += len + (path[len] == ':');
@@ -274,16 +276,22 @@ static void close_from(int first)
         close(fd);
 }
 
+/* Out of the way of what is put in its place; so dup2 always makes one that exec leaves open. */
+static int lift(int fd, int news)
+{
+    int lifted = fcntl(fd, F_DUPFD_CLOEXEC, NEWS_FD + 1);
+    if (lifted < 0)
+        give_up(news, AT_SETUP);
+    return lifted;
+}
+
 /* 0, 1, 2 as they shall be, the news on NEWS_FD, nothing else. */
 static int arrange_files(const struct ready *ready)
 {
-    int out = ready->out < 0 ? STDOUT_FILENO : ready->out;
-    int err = ready->out < 0 ? STDERR_FILENO : ready->out;
-    int news = fcntl(ready->news, F_DUPFD_CLOEXEC, NEWS_FD + 1);
-    if (news < 0)
-        give_up(ready->news, AT_SETUP);
-    if (dup2(ready->in, STDIN_FILENO) < 0 || (out != STDOUT_FILENO && dup2(out, 1) < 0) ||
-        (err != STDERR_FILENO && dup2(err, 2) < 0) || dup3(news, NEWS_FD, O_CLOEXEC) < 0)
+    int news = lift(ready->news, ready->news), in = lift(ready->in, news);
+    int out = ready->out < 0 ? -1 : lift(ready->out, news);
+    if (dup2(in, STDIN_FILENO) < 0 || (out >= 0 && dup2(out, STDOUT_FILENO) < 0) ||
+        (out >= 0 && dup2(out, STDERR_FILENO) < 0) || dup3(news, NEWS_FD, O_CLOEXEC) < 0)
         give_up(news, AT_SETUP);
     close_from(NEWS_FD + 1);
     return NEWS_FD;

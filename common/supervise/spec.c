@@ -96,6 +96,38 @@ struct sup_spec sup_spec_copy(struct tars_arena *arena, const struct sup_spec *s
     return copy;
 }
 
+/* ---- the sum
+ * -------------------------------------------------------------------------------------- */
+
+/* FNV-1a, over the NUL too, so that two texts are not one. */
+static uint64_t add_text(uint64_t sum, const char *text)
+{
+    for (text = text ? text : "";; text++) {
+        sum = (sum ^ (unsigned char)*text) * 0x100000001b3;
+        if (!*text)
+            return sum;
+    }
+}
+
+static uint64_t add_texts(uint64_t sum, const char *const *texts)
+{
+    for (; texts && *texts; texts++)
+        sum = add_text(sum, *texts);
+    return add_text(sum, "");
+}
+
+int64_t sup_launch_sum(const struct sup_launch *launch)
+{
+    uint64_t sum = 0xcbf29ce484222325;
+    sum = add_texts(sum, launch->argv);
+    sum = add_text(sum, launch->command);
+    sum = add_texts(sum, launch->env);
+    sum = add_texts(sum, launch->env_add);
+    sum = add_text(sum, launch->cwd);
+    sum = add_text(sum, launch->user);
+    return (int64_t)(sum & INT64_MAX) | 1;
+}
+
 /* ---- checking
  * ------------------------------------------------------------------------------------- */
 

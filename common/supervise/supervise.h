@@ -145,6 +145,7 @@ struct sup_event {
 struct sup_status {
     struct sup_state state;
     bool healthy, adopted, held;
+    bool outdated;               /* what runs was launched otherwise than the spec says now */
     int64_t running_ms;          /* since the launch; 0: does not run */
     int64_t launch_in_ms;        /* until the next launch; -1: none is planned */
     int crashes;                 /* in a row */

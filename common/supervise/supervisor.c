@@ -113,6 +113,7 @@ static void on_hung(struct sup_server *server, const char *text)
 {
     if (server->phase != SUP_PHASE_RUNNING)
         return;
+    snprintf(server->reason, sizeof server->reason, "%.255s", text);
     sup_server_emit(server, SUP_EVENT_HUNG, -1, 0, text);
     if (server->phase == SUP_PHASE_RUNNING)
         sup_server_stop(server, SUP_AFTER_BACKOFF);
@@ -351,6 +352,9 @@ void sup_status(const struct sup_server *server, struct sup_status *status)
                                   .healthy = server->well,
                                   .adopted = server->adopted,
                                   .held = server->held,
+                                  .outdated = server->pid && server->launch &&
+                                              server->launch !=
+                                                  sup_launch_sum(&server->spec.launch),
                                   .running_ms = server->pid ? now - server->launched_ms : 0,
                                   .launch_in_ms = -1,
                                   .crashes = server->crashes,

@@ -96,6 +96,41 @@ START_TEST(a_program_is_run_without_a_shell_as_another_user)
 }
 END_TEST
 
+START_TEST(a_folder_in_path_is_no_program)
+{
+    struct nursery *n = nursery_new(NULL);
+    const char *folder = tk_dir();
+    ck_assert_int_eq(mkdir(tk_text("%s/echo", folder), 0755), 0);
+    const char *argv[] = {"echo", "found", NULL};
+    const char *env[] = {tk_text("PATH=%s:/usr/bin:/bin", folder), NULL};
+    struct sup_spec spec = {.launch = {.argv = argv, .env = env}};
+    struct sup_server *s = nursery_add(n, "path", NULL, &spec);
+    sup_start(s);
+    ck_assert(nursery_until(n, tail_has(s, "found"), 5000));
+    nursery_free(n);
+}
+END_TEST
+
+/* Runs what is given; the supervisor's own first three descriptors are closed meanwhile. */
+START_TEST(a_supervisor_without_open_files_gives_them_to_its_servers)
+{
+    struct nursery *n = nursery_new(NULL);
+    int saved[3];
+    for (int fd = 0; fd < 3; fd++) {
+        saved[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 100);
+        close(fd);
+    }
+    struct sup_server *s = nursery_add(n, "closed",
+                                       "read x; echo out $?; echo err >&2; exec sleep 600", NULL);
+    sup_start(s);
+    bool ok = nursery_until(n, tail_has(s, "out 1") && tail_has(s, "err"), 5000);
+    nursery_free(n);
+    for (int fd = 0; fd < 3; fd++)
+        dup2(saved[fd], fd);
+    ck_assert(ok);
+}
+END_TEST
+
 START_TEST(why_a_program_cannot_be_run_is_said_exactly)
 {
     static const char *const missing[] = {"/nonexistent/program", NULL};
@@ -168,6 +203,29 @@ START_TEST(a_signal_that_kills_is_named)
     sup_start(s);
     ck_assert(nursery_until(n, nursery_has(n, "exited was killed by signal 11 (Seg"), 5000));
     ck_assert(WIFSIGNALED(n->statuses[0]));
+    nursery_free(n);
+}
+END_TEST
+
+START_TEST(how_an_earlier_run_ended_is_forgotten_with_the_next_one)
+{
+    struct nursery *n = nursery_new(NULL);
+    const char *file = tk_text("%s/once", tk_dir());
+    struct sup_server *s = nursery_add(
+        n, "twice",
+        tk_text("[ -e %s ] || { touch %s; exit 3; }; trap '' TERM; touch %s.2; sleep 600", file,
+                file, file),
+        NULL);
+    struct sup_status status;
+    sup_start(s);
+    ck_assert(nursery_until(n, nursery_count(n, "exited ended with status 3"), 5000));
+    sup_status(s, &status);
+    ck_assert_str_eq(status.reason, "ended with status 3");
+    ck_assert(nursery_until(n, access(tk_text("%s.2", file), F_OK) == 0, 5000));
+    sup_stop(s);
+    sup_status(s, &status);
+    ck_assert_int_eq(status.state.present, SUP_DEACTIVATING);
+    ck_assert_str_eq(status.reason, "");
     nursery_free(n);
 }
 END_TEST
@@ -467,9 +525,12 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, a_server_runs_in_its_place);
     tcase_add_test(tc, a_program_is_run_without_a_shell_as_another_user);
+    tcase_add_test(tc, a_folder_in_path_is_no_program);
+    tcase_add_test(tc, a_supervisor_without_open_files_gives_them_to_its_servers);
     tcase_add_test(tc, why_a_program_cannot_be_run_is_said_exactly);
     tcase_add_test(tc, a_crash_loop_waits_longer_each_time_and_names_each_end);
     tcase_add_test(tc, a_signal_that_kills_is_named);
+    tcase_add_test(tc, how_an_earlier_run_ended_is_forgotten_with_the_next_one);
     tcase_add_test(tc, restart_rules_decide_whether_it_comes_back);
     tcase_add_test(tc, held_it_waits_and_let_go_it_comes);
     tcase_add_test(tc, a_launch_is_prepared_first_and_tried_again);

@@ -136,6 +136,28 @@ START_TEST(all_are_found_again_and_none_is_started_twice)
 }
 END_TEST
 
+START_TEST(one_that_was_launched_otherwise_is_told)
+{
+    const char *state = tk_dir(), *folder = tk_dir();
+    pid_t supervisor = start_supervisor(state, folder);
+    struct sup_status status;
+    ck_assert(tk_eventually(all_launched(folder), 10000));
+    kill_supervisor(supervisor);
+    struct nursery *n = nursery_new(state);
+    struct sup_server *other = nursery_add(n, "s4", "exec sleep 500", NULL);
+    sup_status(other, &status);
+    ck_assert(status.adopted && status.outdated);
+    add_all(n, folder);
+    sup_status(servers[0], &status);
+    ck_assert(status.adopted && !status.outdated);
+    sup_restart(other);
+    ck_assert(
+        nursery_until(n, (sup_status(other, &status), status.healthy && status.launches), 5000));
+    ck_assert(!status.outdated);
+    nursery_free(n);
+}
+END_TEST
+
 START_TEST(the_output_of_an_adopted_server_is_kept_on)
 {
     const char *state = tk_dir(), *folder = tk_dir();
@@ -302,6 +324,7 @@ int main(void)
     TCase *tc = tcase_create("survive");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, all_are_found_again_and_none_is_started_twice);
+    tcase_add_test(tc, one_that_was_launched_otherwise_is_told);
     tcase_add_test(tc, the_output_of_an_adopted_server_is_kept_on);
     tcase_add_test(tc, an_adopted_server_that_ends_is_launched_again);
     tcase_add_test(tc, a_stop_that_was_under_way_is_finished);
