@@ -153,8 +153,14 @@ static int logs_main(int argc, char **argv)
             logs.follow = true;
         else
             ok = option == 'n' && parse_lines(optarg, &logs.lines);
+        if (!ok && option == 'n')
+            fprintf(stderr, "tarsc logs: -n is '%s', but must be a number of lines\n", optarg);
     }
-    if (!ok || argc - optind != 1 || !is_name(argv[optind])) {
+    if (ok && argc - optind == 1 && !is_name(argv[optind])) {
+        fprintf(stderr, "tarsc logs: '%s' cannot be the name of a daemon\n", argv[optind]);
+        ok = false;
+    }
+    if (!ok || argc - optind != 1) {
         fputs("tarsc logs --help shows what is allowed\n", stderr);
         return 2;
     }

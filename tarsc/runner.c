@@ -28,6 +28,7 @@ struct member {
     struct sup_server *server;
     struct http_call *asking; /* /readyz */
     struct sup_probe *probe;
+    bool answered; /* it has said that it is ready, and not only to an earlier tarsc */
 };
 
 /* A call of `tarsc stop`, `restart` or `down` that is answered when it is done. */
@@ -52,6 +53,13 @@ struct runner {
     struct waiting waiting[MOST_WAITING];
 };
 
+static void take_step(struct loop_timer *timer);
+
+static void soon(struct runner *runner)
+{
+    loop_timer_set(runner->loop, &runner->step, 0, take_step);
+}
+
 /* ---- readiness
  * ------------------------------------------------------------------------------------ */
 
@@ -69,9 +77,12 @@ static void on_answer(void *user, const struct http_answer *answer)
                  body.at ? body.at : "");
     else
         snprintf(why, sizeof why, "%s", answer->problem);
+    bool ok = answer->failure == HTTP_ANSWERED && answer->status == 200;
     member->asking = NULL;
     member->probe = NULL;
-    sup_probe_done(probe, answer->failure == HTTP_ANSWERED && answer->status == 200, why);
+    member->answered = member->answered || ok;
+    sup_probe_done(probe, ok, why);
+    soon(member->runner);
 }
 
 static void ask_ready(void *user, struct sup_server *server, struct sup_probe *probe)
@@ -87,13 +98,6 @@ static void ask_ready(void *user, struct sup_server *server, struct sup_probe *p
 
 /* ---- what happens
  * --------------------------------------------------------------------------------- */
-
-static void take_step(struct loop_timer *timer);
-
-static void soon(struct runner *runner)
-{
-    loop_timer_set(runner->loop, &runner->step, 0, take_step);
-}
 
 /* The begin of the last LOG_END_LINES lines. */
 static const char *last_lines(const char *text, size_t len)
@@ -161,15 +165,16 @@ static void on_event(void *user, struct sup_server *server, const struct sup_eve
     struct runner *runner = user;
     const struct member *member = sup_user(server);
     struct sup_status status;
-    bool ended = event->kind == SUP_EVENT_EXITED || event->kind == SUP_EVENT_LAUNCH_FAILED;
-    if (runner->phase == STARTING && ended) {
+    sup_status(server, &status);
+    /* What was found running may end, and what is told to restart does. */
+    bool ended = (event->kind == SUP_EVENT_EXITED || event->kind == SUP_EVENT_LAUNCH_FAILED) &&
+                 status.launches && status.state.present != SUP_DEACTIVATING;
+    if (runner->phase == STARTING && ended)
         give_up(member, event->kind == SUP_EVENT_EXITED ? "" : "cannot be started: ", event->text);
-    } else if (runner->phase == STARTING && event->kind == SUP_EVENT_SLOW_START) {
-        sup_status(server, &status);
+    else if (runner->phase == STARTING && event->kind == SUP_EVENT_SLOW_START)
         give_up(member, "is not ready after 60 s: ", status.reason);
-    } else if (runner->phase == RUNNING || event->kind == SUP_EVENT_ADOPTED) {
+    else if (runner->phase != STOPPING)
         tell(member, event);
-    }
     answer_waiting(runner, member, event);
     if (event->kind == SUP_EVENT_STATE)
         soon(runner);
@@ -181,18 +186,34 @@ static bool is_down(const struct member *member)
     return !state.setting && state.present == SUP_INACTIVE && !state.pid;
 }
 
+/* One that was found with other arguments does not listen where this suite is told to. */
+static void start(const struct member *member)
+{
+    struct sup_status status;
+    sup_status(member->server, &status);
+    if (!status.outdated) {
+        sup_start(member->server);
+        return;
+    }
+    fprintf(stderr, "tarsc up: %s runs with other arguments: it is stopped and started anew\n",
+            member->about->name);
+    sup_restart(member->server);
+}
+
+static bool is_ready(const struct member *member)
+{
+    return member->answered && sup_state(member->server).present == SUP_ACTIVE;
+}
+
 static void start_next(struct runner *runner)
 {
-    while (runner->started == 0 ||
-           sup_state(runner->members[runner->started - 1].server).present == SUP_ACTIVE) {
+    while (runner->started == 0 || is_ready(&runner->members[runner->started - 1])) {
         if (runner->started == SUITE_MEMBERS) {
             runner->phase = RUNNING;
             runner->options->ready(runner->options->user);
             return;
         }
-        struct sup_server *server = runner->members[runner->started++].server;
-        if (!sup_state(server).setting)
-            sup_start(server);
+        start(&runner->members[runner->started++]);
     }
 }
 
@@ -239,29 +260,49 @@ static void answer_one(struct waiting *waiting, bool ok, const char *text)
     control_answer(call, ok, text);
 }
 
+/* Nothing more comes of it: why, in words behind the daemon's name; "" while it may. */
+static void describe_failure(const struct waiting *waiting, const struct sup_event *event,
+                             char *text, size_t size)
+{
+    struct sup_status status;
+    sup_status(waiting->member->server, &status);
+    *text = '\0';
+    if (status.state.setting != waiting->up)
+        snprintf(text, size, "was told to %s meanwhile", waiting->up ? "stop" : "start");
+    else if (waiting->up && event->kind == SUP_EVENT_BACKOFF)
+        snprintf(text, size, "%s", status.reason);
+    else if (waiting->up && event->kind == SUP_EVENT_SLOW_START)
+        snprintf(text, size, "runs but is not ready: %s", event->text);
+}
+
+static void answer_member(struct waiting *waiting, const struct sup_event *event)
+{
+    const struct member *member = waiting->member;
+    bool done = event->kind == SUP_EVENT_STATE &&
+                (waiting->up ? sup_state(member->server).present == SUP_ACTIVE : is_down(member));
+    char why[300], text[400];
+    describe_failure(waiting, event, why, sizeof why);
+    if (*why)
+        snprintf(text, sizeof text, "%s %s\n", member->about->name, why);
+    else
+        snprintf(text, sizeof text, "%s is %s\n", member->about->name,
+                 waiting->up ? "ready" : "stopped");
+    if (*why || done)
+        answer_one(waiting, !*why, text);
+}
+
 /* Answers those for whom the event of the member (NULL: that all are down) is the end. */
 static void answer_waiting(struct runner *runner, const struct member *member,
                            const struct sup_event *event)
 {
     for (size_t i = 0; i < MOST_WAITING; i++) {
         struct waiting *waiting = &runner->waiting[i];
-        char text[400];
         if (!waiting->call || waiting->member != member)
             continue;
-        if (!member) {
+        if (member)
+            answer_member(waiting, event);
+        else
             answer_one(waiting, true, "all are stopped\n");
-        } else if (waiting->up && event->kind == SUP_EVENT_BACKOFF) {
-            struct sup_status status;
-            sup_status(member->server, &status);
-            snprintf(text, sizeof text, "%s %s\n", member->about->name, status.reason);
-            answer_one(waiting, false, text);
-        } else if (event->kind == SUP_EVENT_STATE &&
-                   (waiting->up ? sup_state(member->server).present == SUP_ACTIVE
-                                : is_down(member))) {
-            snprintf(text, sizeof text, "%s is %s\n", member->about->name,
-                     waiting->up ? "ready" : "stopped");
-            answer_one(waiting, true, text);
-        }
     }
 }
 
@@ -308,12 +349,18 @@ static void answer_ps(const struct runner *runner, struct control_call *call)
 static void steer(struct runner *runner, struct control_call *call, const struct member *member,
                   bool up)
 {
-    char text[300];
-    if (runner->phase == STOPPING || (!up && is_down(member))) {
-        snprintf(text, sizeof text, "%s\n",
-                 runner->phase == STOPPING ? "the suite is being stopped"
-                                           : "it is stopped already");
-        control_answer(call, runner->phase != STOPPING, text);
+    if (runner->phase == STOPPING) {
+        control_answer(call, false, "the suite is being stopped\n");
+        return;
+    }
+    if (runner->phase == STARTING && (!up || member >= runner->members + runner->started)) {
+        control_answer(call, false,
+                       "the suite is still being started: tarsc ps shows how far it is, tarsc down "
+                       "ends it\n");
+        return;
+    }
+    if (!up && is_down(member)) {
+        control_answer(call, true, "it is stopped already\n");
         return;
     }
     wait_for(runner, call, member, up);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tarsc ps, stop, restart, down: what is asked of a suite that runs. */
+#include <ctype.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include "daemon/folder.h"
 #include "command.h"
 #include "control.h"
+
+enum { NAME_BYTES = 160 };
 
 struct verb {
     const char *name;
@@ -56,10 +59,24 @@ static int parse(const struct verb *verb, int argc, char **argv, const char **da
     return 3;
 }
 
+/* What else it is would not come through to the suite as one word. */
+static bool is_word(const char *name)
+{
+    size_t len = strlen(name), i = 0;
+    while (i < len && isgraph((unsigned char)name[i]))
+        i++;
+    return len > 0 && i == len && len < NAME_BYTES;
+}
+
 static int ask(const struct verb *verb, const char *data, const char *name)
 {
     struct tars_error error;
     bool ok = false;
+    if (verb->named && !is_word(name)) {
+        fprintf(stderr, "tarsc %s: '%.160s' cannot be the name of a daemon: tarsc ps lists them\n",
+                verb->name, name);
+        return 1;
+    }
     char *folder = data ? xstrdup(data) : daemon_folder_default("", &error);
     char *answer = folder ? control_ask(folder, verb->name, name, &ok, &error) : NULL;
     if (!answer)

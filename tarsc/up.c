@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +44,7 @@ static void leave_terminal(const struct up *up)
     if (fd < 0)
         fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     fflush(stdout);
+    prctl(PR_SET_PDEATHSIG, 0);
     ssize_t ignored = write(up->news, "r", 1);
     (void)ignored;
     close(up->news);
@@ -78,7 +80,7 @@ static bool detach(struct up *up, int *status)
         return false;
     }
     fflush(stdout);
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid != 0) {
         close(said[1]);
         close(news[1]);
@@ -87,9 +89,11 @@ static bool detach(struct up *up, int *status)
     }
     int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     setsid();
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* until all are ready, Ctrl-C of the command is for it too */
+    if (getppid() != parent)
+        raise(SIGTERM);
     dup2(in, STDIN_FILENO);
     dup2(said[1], STDOUT_FILENO);
-    dup2(said[1], STDERR_FILENO);
     close(in);
     close(said[0]);
     close(said[1]);

@@ -313,6 +313,7 @@ START_TEST(daemons_are_shown_stopped_and_started_again)
     assert_steered(&up, "restart", "tarselasticsearch", 0, "tarselasticsearch is ready");
     assert_steered(&up, "stop", "nothing", 1, "there is no daemon of that name");
     assert_steered(&up, "stop", NULL, 2, "tarsc stop --help");
+    assert_steered(&up, "stop", "a daemon", 1, "'a daemon' cannot be the name of a daemon");
     assert_steered(&up, "logs", "tarsregistry", 0, "tarsregistry");
     assert_steered(&up, "logs", "../lock", 2, "tarsc logs --help");
     assert_steered(&up, "logs", "nothing", 1, "No such file");
@@ -383,32 +384,185 @@ START_TEST(the_control_socket_is_the_owners_and_takes_no_nonsense)
 }
 END_TEST
 
-START_TEST(a_detached_suite_outlives_the_kill_of_tarsc)
+/* `tarsc up --detach`: what it says, with its status. */
+static int detach(const struct up *up, int offset, const char *how, char **output)
 {
-    struct up up = start(install(), tk_dir(), NULL);
-    tk_stop(up.process, 20000);
-    const char *argv[] = {
-        tk_text("%s/tarsc", up.bin), "up",       "--data", up.data, "--port-offset",
-        tk_text("%d", up.offset),    "--detach", NULL};
+    const char *argv[] = {"sh",
+                          "-c",
+                          tk_text("exec \"$@\" %s", how),
+                          "sh",
+                          tk_text("%s/tarsc", up->bin),
+                          "up",
+                          "--data",
+                          up->data,
+                          "--port-offset",
+                          tk_text("%d", offset),
+                          "--detach",
+                          NULL};
+    return tk_run(argv, NULL, 30000, output);
+}
+
+/* A detached suite in a new folder. */
+static struct up start_detached(const char *how)
+{
+    struct up up = {.bin = install(), .data = tk_dir(), .offset = tk_free_offset(ports, 3)};
     char *output;
-    ck_assert_int_eq(tk_run(argv, NULL, 30000, &output), 0);
-    ck_assert_msg(strstr(output, "It runs in the background"), "%s", output);
+    ck_assert_int_eq(detach(&up, up.offset, how, &output), 0);
+    ck_assert_msg(*how || strstr(output, "It runs in the background"), "%s", output);
     free(output);
-    pid_t store_pid = pid_of(&up, "tarselasticsearch");
-    char *text = tk_read_file(tk_text("%s/lock", up.data));
+    return up;
+}
+
+static void kill_tarsc(const struct up *up)
+{
+    char *text = tk_read_file(tk_text("%s/lock", up->data));
     pid_t tarsc = (pid_t)strtol(text, NULL, 10);
     free(text);
     ck_assert_int_gt(tarsc, 1);
     kill(tarsc, SIGKILL);
-    ck_assert(tk_eventually(kill(tarsc, 0) != 0, 10000));
+    ck_assert(tk_eventually(steer(up, "ps", NULL, &text) == 1 && (free(text), true), 10000));
+}
+
+START_TEST(a_detached_suite_outlives_the_kill_of_tarsc)
+{
+    struct up up = start_detached("");
+    char *output;
+    pid_t store_pid = pid_of(&up, "tarselasticsearch");
+    kill_tarsc(&up);
     ck_assert(ready(&up, STORE_HTTP) && ready(&up, REGISTRY_HTTP));
-    ck_assert_int_eq(tk_run(argv, NULL, 30000, &output), 0);
+    ck_assert_int_eq(detach(&up, up.offset, "", &output), 0);
     ck_assert_msg(strstr(output, "tarselasticsearch runs already"), "%s", output);
     free(output);
     ck_assert_int_eq(pid_of(&up, "tarselasticsearch"), store_pid);
     assert_steered(&up, "down", NULL, 0, "all are stopped");
     ck_assert(tk_eventually(kill(store_pid, 0) != 0, 10000));
     ck_assert(!ready(&up, REGISTRY_HTTP));
+}
+END_TEST
+
+START_TEST(what_is_found_with_other_arguments_is_started_anew)
+{
+    struct up up = start_detached(""), old = up;
+    char *output;
+    kill_tarsc(&up);
+    up.offset = tk_free_offset(ports, 3);
+    ck_assert_int_eq(detach(&up, up.offset, "", &output), 0);
+    ck_assert_msg(strstr(output, "tarsregistry runs with other arguments"), "%s", output);
+    free(output);
+    ck_assert(ready(&up, STORE_HTTP) && ready(&up, REGISTRY_HTTP));
+    ck_assert(!ready(&old, STORE_HTTP) && !ready(&old, REGISTRY_HTTP));
+    assert_steered(&up, "down", NULL, 0, "all are stopped");
+}
+END_TEST
+
+START_TEST(what_is_found_is_ready_only_when_it_says_so_again)
+{
+    struct up up = start_detached("");
+    pid_t store_pid = pid_of(&up, "tarselasticsearch");
+    kill_tarsc(&up);
+    kill(store_pid, SIGSTOP);
+    const char *argv[] = {
+        tk_text("%s/tarsc", up.bin), "up",       "--data", up.data, "--port-offset",
+        tk_text("%d", up.offset),    "--detach", NULL};
+    up.process = tk_spawn(argv, NULL, NULL);
+    ck_assert(tk_eventually(tk_output_has(up.process, "is not ready any more"), 10000));
+    ck_assert(!tk_output_has(up.process, "It runs"));
+    assert_steered(&up, "stop", "tarselasticsearch", 1, "the suite is still being started");
+    assert_steered(&up, "restart", "tarsregistry", 1, "the suite is still being started");
+    kill(store_pid, SIGCONT);
+    ck_assert(tk_wait(up.process, 10000));
+    ck_assert_int_eq(up.process->status, 0);
+    ck_assert(tk_output_has(up.process, "It runs"));
+    assert_steered(&up, "down", NULL, 0, "all are stopped");
+}
+END_TEST
+
+START_TEST(a_detached_start_that_is_interrupted_leaves_nothing)
+{
+    struct up up = start_detached("");
+    pid_t store_pid = pid_of(&up, "tarselasticsearch");
+    kill_tarsc(&up);
+    kill(store_pid, SIGSTOP);
+    const char *argv[] = {
+        tk_text("%s/tarsc", up.bin), "up",       "--data", up.data, "--port-offset",
+        tk_text("%d", up.offset),    "--detach", NULL};
+    up.process = tk_spawn(argv, NULL, NULL);
+    ck_assert(tk_eventually(tk_output_has(up.process, "is not ready any more"), 10000));
+    tk_signal(up.process, SIGINT);
+    ck_assert(tk_wait(up.process, 10000));
+    kill(store_pid, SIGCONT);
+    ck_assert(tk_eventually(!ready(&up, STORE_HTTP) && !ready(&up, REGISTRY_HTTP), 10000));
+    char *output;
+    ck_assert(tk_eventually(steer(&up, "ps", NULL, &output) == 1 && (free(output), true), 10000));
+}
+END_TEST
+
+START_TEST(a_start_without_open_files_works_all_the_same)
+{
+    struct up up = start_detached("<&- >&- 2>&-");
+    ck_assert(ready(&up, STORE_HTTP) && ready(&up, REGISTRY_HTTP));
+    assert_steered(&up, "ps", NULL, 0, "tarsregistry       active");
+    char *output;
+    const char *full[] = {
+        "sh",    "-c", "exec \"$@\" >/dev/full", "sh", tk_text("%s/tarsc", up.bin), "ps", "--data",
+        up.data, NULL};
+    ck_assert_int_eq(tk_run(full, NULL, 10000, &output), 1);
+    ck_assert_msg(strstr(output, "what it prints cannot be written"), "%s", output);
+    free(output);
+    assert_steered(&up, "down", NULL, 0, "all are stopped");
+}
+END_TEST
+
+START_TEST(a_daemon_without_open_files_prints_into_none_of_its_own)
+{
+    struct up up = {.bin = install(), .data = tk_dir(), .offset = tk_free_offset(ports, 3)};
+    const char *argv[] = {"sh",
+                          "-c",
+                          "exec \"$@\" <&- >&- 2>&-",
+                          "sh",
+                          tk_text("%s/tarsregistry", up.bin),
+                          tk_text("--data=%s/tarsregistry", up.data),
+                          tk_text("--port-offset=%d", up.offset),
+                          NULL};
+    up.process = tk_spawn(argv, NULL, NULL);
+    ck_assert(tk_eventually(ready(&up, REGISTRY_HTTP), 20000));
+    for (int fd = 0; fd < 3; fd++) {
+        char name[100] = "";
+        ck_assert_int_gt(
+            readlink(tk_text("/proc/%d/fd/%d", (int)up.process->pid, fd), name, sizeof name - 1),
+            0);
+        ck_assert_str_eq(name, "/dev/null");
+    }
+    ck_assert_int_eq(tk_stop(up.process, 20000), 0);
+}
+END_TEST
+
+START_TEST(who_waits_hears_when_another_one_wants_otherwise)
+{
+    struct up up = start_good();
+    pid_t pid = pid_of(&up, "tarsregistry");
+    const char *tarsc = tk_text("%s/tarsc", up.bin);
+    const char *stop[] = {tarsc, "stop", "--data", up.data, "tarsregistry", NULL};
+    const char *restart[] = {tarsc, "restart", "--data", up.data, "tarsregistry", NULL};
+    kill(pid, SIGSTOP); /* so that it does not end at once */
+    struct tk_process *first = tk_spawn(stop, NULL, NULL);
+    char *output = NULL;
+    ck_assert(tk_eventually(
+        (free(output), steer(&up, "ps", NULL, &output) == 0 && strstr(output, "deactivating")),
+        10000));
+    free(output);
+    struct tk_process *second = tk_spawn(restart, NULL, NULL);
+    ck_assert(tk_wait(first, 10000));
+    ck_assert_int_eq(first->status, 1);
+    ck_assert(tk_output_has(first, "tarsregistry was told to start meanwhile"));
+    struct tk_process *third = tk_spawn(stop, NULL, NULL);
+    ck_assert(tk_wait(second, 10000));
+    ck_assert_int_eq(second->status, 1);
+    ck_assert(tk_output_has(second, "tarsregistry was told to stop meanwhile"));
+    kill(pid, SIGCONT);
+    ck_assert(tk_wait(third, 10000));
+    ck_assert_int_eq(third->status, 0);
+    ck_assert_int_eq(tk_stop(up.process, 20000), 0);
 }
 END_TEST
 
@@ -430,6 +584,10 @@ START_TEST(a_detached_start_that_fails_says_why)
     ck_assert_int_eq(tk_run(argv, NULL, 30000, &output), 1);
     ck_assert_msg(strstr(output, "tarsregistry ended with status 1"), "%s", output);
     ck_assert_msg(strstr(output, "broken on request"), "%s", output);
+    free(output);
+    struct up up = {.bin = bin, .data = data, .offset = 70000};
+    ck_assert_int_eq(detach(&up, up.offset, "2>/dev/null", &output), 2);
+    ck_assert_str_eq(output, "");
     free(output);
 }
 END_TEST
@@ -530,6 +688,12 @@ int main(int argc, char **argv)
     tcase_add_test(tc, logs_show_the_end_and_follow_over_a_change_of_file);
     tcase_add_test(tc, the_control_socket_is_the_owners_and_takes_no_nonsense);
     tcase_add_test(tc, a_detached_suite_outlives_the_kill_of_tarsc);
+    tcase_add_test(tc, what_is_found_with_other_arguments_is_started_anew);
+    tcase_add_test(tc, what_is_found_is_ready_only_when_it_says_so_again);
+    tcase_add_test(tc, a_detached_start_that_is_interrupted_leaves_nothing);
+    tcase_add_test(tc, a_start_without_open_files_works_all_the_same);
+    tcase_add_test(tc, a_daemon_without_open_files_prints_into_none_of_its_own);
+    tcase_add_test(tc, who_waits_hears_when_another_one_wants_otherwise);
     tcase_add_test(tc, a_detached_start_that_fails_says_why);
     tcase_add_test(tc, an_offset_out_of_range_is_refused_before_anything_starts);
     tcase_add_test(tc, a_bad_configuration_is_refused_before_anything_starts);
