@@ -2,10 +2,13 @@
 /* Whether a supervisor knows how its servers are: every kind of check, together, and heartbeats. */
 #include <arpa/inet.h>
 #include <check.h>
+#include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "nursery.h"
@@ -79,6 +82,39 @@ START_TEST(tcp_and_udp_ports_decide)
     close(udp);
     ck_assert(becomes(n, s, SUP_INACTIVE));
     close(tcp);
+    nursery_free(n);
+}
+END_TEST
+
+/* A network of its own in which the only port for outgoing connections is this one; false: not
+ * allowed here. */
+static bool enter_network_of_one_port(uint16_t port)
+{
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    if (unshare(CLONE_NEWNET) != 0)
+        return false;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "we");
+    bool ok = fd >= 0 && range && ioctl(fd, SIOCSIFFLAGS, &lo) == 0 &&
+              fprintf(range, "%u %u\n", port, port) > 0;
+    if (range)
+        ok = fclose(range) == 0 && ok;
+    close(fd);
+    return ok;
+}
+
+START_TEST(a_connection_to_oneself_is_no_server)
+{
+    enum { PORT = 40000 };
+    if (!enter_network_of_one_port(PORT))
+        return;
+    struct nursery *n = nursery_new(NULL);
+    const struct sup_check check = {
+        .kind = SUP_CHECK_TCP, .host = "127.0.0.1", .port = PORT, QUICK_CHECK};
+    struct sup_server *s = add_checked(n, "mirror", &check, 1, 0);
+    struct sup_status status;
+    ck_assert(nursery_until(n, (sup_status(s, &status), strstr(status.reason, "refused")), 5000));
+    ck_assert_int_eq(nursery_present(s), SUP_ACTIVATING);
     nursery_free(n);
 }
 END_TEST
@@ -483,6 +519,7 @@ int main(void)
     TCase *tc = tcase_create("health");
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, tcp_and_udp_ports_decide);
+    tcase_add_test(tc, a_connection_to_oneself_is_no_server);
     tcase_add_test(tc, tls_must_be_spoken);
     tcase_add_test(tc, a_script_that_hangs_is_killed_with_its_group);
     tcase_add_test(tc, tasks_end_with_what_they_said);
