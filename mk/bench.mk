@@ -23,7 +23,7 @@ bench-spool:
 
 bench:
 	@scripts/deps test
-	@$(MAKE) --no-print-directory all $(BENCH_BIN) $(SIMPLESERVER)
+	@$(MAKE) --no-print-directory all $(BENCH_BIN)
 	@[ "$(BENCH_ONLY)" ] || tests/interop/prepare node java
 	@[ "$(BENCH_ONLY)" ] || bench/prepare $(BENCH)
 	@BENCH_ONLY=$(BENCH_ONLY) BENCH_SECONDS=$(BENCH_SECONDS) BENCH_ROUNDS=$(BENCH_ROUNDS) bench/run $(BUILD)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# examples/simpleserver, which the tests run; its objects are built as any program of a user is.
+# examples/simpleserver, which Dockerfiles and tests take; its objects are built as any program of a user is.
 
 EXAMPLES_GEN := $(GEN)/examples/Hello
 SIMPLESERVER := $(BUILD)/examples/simpleserver
 
-tests: $(SIMPLESERVER)
+all tests: $(SIMPLESERVER)
 
 $(EXAMPLES_GEN).h $(EXAMPLES_GEN).c &: examples/Hello.tars $(BIN)/tars2c
 	@mkdir -p $(@D)

@@ -4,6 +4,7 @@
 # by name from C (tarsc call), Node.js and Java.
 . "$(dirname "$0")/lib.bash"
 "$tests/prepare" node hello-java || give_up "the peers can be installed"
+check "make alone builds what the Dockerfiles take" grep -q '^all:.*/examples/simpleserver' <(make -C "$top" -npq all 2>/dev/null)
 suite
 ports=$(free_port)
 export NODE_PATH=$peers/node/node_modules JAVA_OPTS="-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx256m"
