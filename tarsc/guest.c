@@ -143,7 +143,7 @@ static void on_launch_failed(struct guest *g, const struct sup_event *event)
 static void log_event(const struct guest *g, const struct sup_event *event)
 {
     static const char *const what[] = {
-        [SUP_EVENT_FOLLOWED] = "has left a process that goes on as the server",
+        [SUP_EVENT_FOLLOWED] = "another process goes on as the server",
         [SUP_EVENT_CHECK_FAILED] = "a check fails",
         [SUP_EVENT_HUNG] = "hangs and is started again",
         [SUP_EVENT_SLOW_START] = "does not become active",

@@ -55,7 +55,7 @@ struct run {
     struct ports *ports;
     struct meta meta;
     struct daemon_folder *folder;
-    const char *meta_file, *data;
+    const char *meta_file, *data, *set;
     bool named, once;
     char **command;
     struct tars_error error;
@@ -117,6 +117,9 @@ static bool add_servant(struct run *run, const char *text, const char *protocol)
     if (!adapter)
         return tars_fail(&run->error, 1, "a server has at most %d servants", META_ADAPTERS_MAX);
     adapter->protocol = protocol;
+    if (value && value[1] && strspn(value + 1, "0123456789") == strlen(value + 1) &&
+        !conf_number(tars_str(value + 1), 1, UINT16_MAX, &port))
+        return tars_fail(&run->error, 1, "servant %s: the port is not one of 1 to 65535", text);
     if (value && conf_number(tars_str(value + 1), 1, UINT16_MAX, &port))
         adapter->endpoint = tars_arena_printf(run->meta.arena, "tcp -h ${local_ip} -p %d -t 60000",
                                               (int)port);
@@ -131,6 +134,7 @@ static bool take_option(struct run *run, int option, const char *value)
         const char *variable = by_variable[option - OPT_VARIABLES].variable;
         run->named = run->named || strcmp(variable, "TARS_APPLICATION") == 0 ||
                      strcmp(variable, "TARS_SERVER") == 0;
+        run->set = strcmp(variable, "TARS_SET_ID") == 0 ? value : run->set;
         setenv(variable, value ? value : "1", 1);
     } else if (option == OPT_META) {
         run->meta_file = value;
@@ -195,6 +199,17 @@ static int parse(struct run *run, int argc, char **argv)
 /* ---- the server
  * ------------------------------------------------------------------------------------ */
 
+/* The registry keeps another text as no set at all. */
+static bool check_set(struct run *run)
+{
+    int dots = 0;
+    for (const char *at = run->set; at && *at; at++)
+        dots += *at == '.';
+    return !run->set || dots == 2 ||
+           tars_fail(&run->error, 1, "--set: '%.60s' is no set: NAME.AREA.GROUP is wanted",
+                     run->set);
+}
+
 static bool read_environment(struct run *run)
 {
     struct environment *e = &run->environment;
@@ -213,7 +228,7 @@ static bool read_environment(struct run *run)
     if (!*e->application || !*e->server)
         return tars_fail(&run->error, 1,
                          "the server has no name: give --app and --server, or --meta FILE");
-    return meta_check_name("application", e->application, &run->error) &&
+    return check_set(run) && meta_check_name("application", e->application, &run->error) &&
            meta_check_name("server", e->server, &run->error);
 }
 

@@ -386,6 +386,8 @@ START_TEST(wrong_arguments_are_named)
     } cases[] = {
         {"--servant", "A=tcp -p", "endpoint of A: "},
         {"--servant", "A/B", "object 'A/B' is no name"},
+        {"--servant", "A=99999", "servant A=99999: the port is not one of 1 to 65535"},
+        {"--set", "a.b", "--set: 'a.b' is no set"},
         {"--node", "localhost", "--node: 'localhost' is no numeric address"},
         {"--drain", "soon", "TARS_PRESTOP_WAITTIME"},
         {"--locator", "tars.tarsregistry.QueryObj", "locator"},
@@ -394,7 +396,7 @@ START_TEST(wrong_arguments_are_named)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct guest guest = guest_of(NAMED, cases[i].option, cases[i].value, SERVE, NULL);
-        ck_assert_int_eq(end_of(&guest, cases[i].said), i < 5 ? 2 : 1);
+        ck_assert_int_eq(end_of(&guest, cases[i].said), i < 7 ? 2 : 1);
     }
     struct guest nothing = guest_of(NAMED, NULL), strange = guest_of("--strange", NULL),
                  help = guest_of("--help", NULL);
