@@ -68,6 +68,23 @@ START_TEST(output_is_appended_and_rotated_by_size)
 }
 END_TEST
 
+START_TEST(a_log_that_was_removed_or_changed_goes_on)
+{
+    struct nursery *n = nursery_new(NULL);
+    const char *folder = tk_dir(), *path = tk_text("%s/log", folder);
+    struct sup_server *s = run(
+        n, "while :; do echo line; sleep 0.01; done",
+        (struct sup_output){.kind = SUP_OUTPUT_CAPTURE, .path = path, .rotate_bytes = 100000});
+    ck_assert(nursery_until(n, size_of(path) > 20, 5000));
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert(nursery_until(n, size_of(path) > 20, 5000));
+    ck_assert_int_eq(truncate(path, 99980), 0); /* a size that it has not counted */
+    ck_assert(nursery_until(n, size_of(tk_text("%s.1", path)) >= 100000, 5000));
+    ck_assert_int_eq(sup_state(s).present, SUP_ACTIVE);
+    nursery_free(n);
+}
+END_TEST
+
 START_TEST(a_full_disk_is_not_felt_by_the_server)
 {
     struct nursery *n = nursery_new(NULL);
@@ -189,6 +206,7 @@ int main(void)
     TCase *tc = tcase_create("output");
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, output_is_appended_and_rotated_by_size);
+    tcase_add_test(tc, a_log_that_was_removed_or_changed_goes_on);
     tcase_add_test(tc, a_full_disk_is_not_felt_by_the_server);
     tcase_add_test(tc, when_there_is_room_again_the_file_says_what_is_missing);
     tcase_add_test(tc, a_folder_that_cannot_be_written_stops_no_server);
