@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/connected.h"
 #include "base/hash.h"
 #include "base/xmalloc.h"
 #include "loop/loop.h"
@@ -256,11 +257,8 @@ static void attempt_ended(struct probe *probe, int error)
 
 static void on_connected(evutil_socket_t fd, short what, void *arg)
 {
-    int error = 0;
-    socklen_t size = sizeof error;
     (void)what;
-    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    attempt_ended(arg, error);
+    attempt_ended(arg, connected_error(fd));
 }
 
 /* A process that was stopped finds the time over and the connection made. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/connected.h"
 #include "base/xmalloc.h"
 #include "k8stars/relay_question.h"
 #include "loop/loop.h"
@@ -237,8 +238,7 @@ static void on_change(struct bufferevent *socket, short what, void *arg)
     struct side *side = arg;
     struct flow *f = side->flow;
 
-    (void)socket;
-    if (what & BEV_EVENT_CONNECTED) {
+    if ((what & BEV_EVENT_CONNECTED) && connected_error(bufferevent_getfd(socket)) == 0) {
         side->connected = true;
         f->tried = 0;
         pump(f);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/connected.h"
 #include "base/xmalloc.h"
 #include "loop/loop.h"
 #include "rpc/packet.h"
@@ -83,7 +84,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (q->sent) {
         answer(q, recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0);
-    } else if (send_question(q)) { /* fails too when it could not connect */
+    } else if (connected_error(fd) == 0 && send_question(q)) {
         q->sent = true;
         wait_for(q, EV_READ);
     } else {

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/connected.h"
+
 static int open_socket(const struct rpc_address *address, bool datagrams)
 {
     const int on = 1;
@@ -57,11 +59,7 @@ void rpc_socket_close(struct rpc_socket *s)
 
 int rpc_socket_connect_error(const struct rpc_socket *s)
 {
-    int error = 0;
-    socklen_t len = sizeof error;
-
-    getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len);
-    return error;
+    return connected_error(s->fd);
 }
 
 ssize_t rpc_socket_read(struct rpc_socket *s, void *bytes, size_t size)

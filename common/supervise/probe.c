@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/connected.h"
 #include "base/xmalloc.h"
 
 struct sup_knock {
@@ -119,26 +120,11 @@ static void begin_tls(struct sup_knock *k)
     shake_hands(k);
 }
 
-/* Where nobody listens the kernel may choose that very port for our end, and connect it to itself.
- */
-static bool is_connected_to_itself(int fd)
-{
-    struct sockaddr_storage here = {0}, there = {0};
-    socklen_t here_len = sizeof here, there_len = sizeof there;
-    return getsockname(fd, (struct sockaddr *)&here, &here_len) == 0 &&
-           getpeername(fd, (struct sockaddr *)&there, &there_len) == 0 && here_len == there_len &&
-           memcmp(&here, &there, here_len) == 0;
-}
-
 static void connected(struct sup_knock *k)
 {
-    int failed = 0;
-    socklen_t size = sizeof failed;
-    getsockopt(k->fd, SOL_SOCKET, SO_ERROR, &failed, &size);
+    int failed = connected_error(k->fd);
     if (failed)
         answer(k, false, strerror(failed));
-    else if (is_connected_to_itself(k->fd))
-        answer(k, false, strerror(ECONNREFUSED));
     else if (k->kind == SUP_CHECK_TLS)
         begin_tls(k);
     else

@@ -538,6 +538,22 @@ START_TEST(a_refused_connection_fails_at_once_and_names_the_place)
 }
 END_TEST
 
+START_TEST(a_connection_to_oneself_is_refused)
+{
+    enum { PORT = 40000 };
+    if (!tk_network_of_one_port(PORT))
+        return;
+    struct tars_client *inside = tars_client_new(NULL); /* its thread is in that network */
+    struct tars_proxy *proxy = tars_proxy_get(
+        inside, tk_text("Demo.Echo.EchoObj@tcp -h 127.0.0.1 -p %d", PORT));
+    struct tars_result r = call(proxy, "x", NULL, 3000);
+
+    ck_assert_int_eq(r.error, TARS_RET_CONNECT);
+    ck_assert_ptr_nonnull(strstr(r.message, "refused"));
+    tars_client_free(inside);
+}
+END_TEST
+
 START_TEST(a_server_that_comes_back_is_found_again)
 {
     uint16_t port = tk_free_port();
@@ -605,6 +621,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_servants_own_code_does_not_put_the_endpoint_aside);
     tcase_add_test(t, a_call_without_answer_times_out_in_time);
     tcase_add_test(t, a_refused_connection_fails_at_once_and_names_the_place);
+    tcase_add_test(t, a_connection_to_oneself_is_refused);
     tcase_add_test(t, a_server_that_comes_back_is_found_again);
     tcase_add_test(t, names_that_are_no_names_fail_with_the_reason);
     tcase_add_test(t, an_object_without_endpoints_needs_a_locator);

@@ -6,14 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -253,6 +256,21 @@ bool tk_port_open(uint16_t port)
 bool tk_wait_port(uint16_t port, int ms)
 {
     return tk_eventually(tk_port_open(port), ms);
+}
+
+bool tk_network_of_one_port(uint16_t port)
+{
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    if (unshare(CLONE_NEWNET) != 0)
+        return false;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "we");
+    bool ok = fd >= 0 && range && ioctl(fd, SIOCSIFFLAGS, &lo) == 0 &&
+              fprintf(range, "%u %u\n", port, port) > 0;
+    if (range)
+        ok = fclose(range) == 0 && ok;
+    close(fd);
+    return ok;
 }
 
 /* ---- processes

@@ -56,6 +56,9 @@ uint16_t tk_free_port(void);
 int tk_free_offset(const uint16_t *ports, size_t count);
 bool tk_port_open(uint16_t port);
 bool tk_wait_port(uint16_t port, int ms);
+/* The process goes into a network of its own, in which this is the only port for outgoing
+ * connections: one to that port on which nobody listens meets itself. False: not allowed here. */
+bool tk_network_of_one_port(uint16_t port);
 
 /* ---- processes ----------------------------------------------------------------------------- */
 

@@ -2,13 +2,10 @@
 /* Whether a supervisor knows how its servers are: every kind of check, together, and heartbeats. */
 #include <arpa/inet.h>
 #include <check.h>
-#include <net/if.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "nursery.h"
@@ -86,27 +83,10 @@ START_TEST(tcp_and_udp_ports_decide)
 }
 END_TEST
 
-/* A network of its own in which the only port for outgoing connections is this one; false: not
- * allowed here. */
-static bool enter_network_of_one_port(uint16_t port)
-{
-    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    if (unshare(CLONE_NEWNET) != 0)
-        return false;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "we");
-    bool ok = fd >= 0 && range && ioctl(fd, SIOCSIFFLAGS, &lo) == 0 &&
-              fprintf(range, "%u %u\n", port, port) > 0;
-    if (range)
-        ok = fclose(range) == 0 && ok;
-    close(fd);
-    return ok;
-}
-
 START_TEST(a_connection_to_oneself_is_no_server)
 {
     enum { PORT = 40000 };
-    if (!enter_network_of_one_port(PORT))
+    if (!tk_network_of_one_port(PORT))
         return;
     struct nursery *n = nursery_new(NULL);
     const struct sup_check check = {
