@@ -11,6 +11,7 @@
 
 #include "base/xmalloc.h"
 #include "daemon/folder.h"
+#include "daemon/memory.h"
 #include "command.h"
 #include "runner.h"
 
@@ -124,6 +125,7 @@ static void on_ready(void *user)
     fflush(stdout);
     if (up->news >= 0)
         leave_terminal(up);
+    daemon_memory_trim();
 }
 
 static int run(struct up *up)
