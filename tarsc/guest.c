@@ -9,6 +9,7 @@
 #include "AdminF.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "daemon/memory.h"
 #include "k8stars/checks.h"
 #include "k8stars/drain.h"
 #include "k8stars/reporter.h"
@@ -105,6 +106,8 @@ static void on_state(struct guest *g)
     enum sup_present present = sup_state(g->server).present;
     if (g->launched || present != SUP_INACTIVE) /* before the first launch it is not down */
         reporter_state(g->reporter, words[present]);
+    if (present == SUP_ACTIVE)
+        daemon_memory_trim();
 }
 
 static void on_launched(struct guest *g, const struct sup_event *event)
