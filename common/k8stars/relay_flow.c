@@ -41,6 +41,7 @@ struct flow {
     size_t tried;                 /* targets that did not take it */
     bool known;                   /* its first frame has been looked at */
     bool client_gone, up_gone;    /* what the other side gets is sent, then all ends */
+    bool old_gone;                /* what has come of it is still passed on */
     int64_t touched, old_touched; /* the last byte; the last one of `old` */
     int64_t began;                /* since when it waits, connects or says farewell */
 };
@@ -190,11 +191,24 @@ static bool go_on(struct flow *f)
     return true;
 }
 
+/* False when the target before has gone in the middle of an answer: half an answer is none. */
+static bool part_from_old(struct flow *f)
+{
+    bool whole = f->old.left == 0;
+
+    if (!f->old_gone || evbuffer_get_length(bufferevent_get_input(f->old.socket)))
+        return true;
+    side_close(&f->old);
+    f->old_gone = false;
+    return whole;
+}
+
 static void pump(struct flow *f)
 {
     f->touched = clock_ms();
     if (!pass_requests(f) || !pass_answers(f, &f->up, &f->old) ||
-        !pass_answers(f, &f->old, &f->up) || !pass_answers(f, &f->up, &f->old) || !go_on(f))
+        !pass_answers(f, &f->old, &f->up) || !pass_answers(f, &f->up, &f->old) ||
+        !part_from_old(f) || !go_on(f))
         flow_end(f);
 }
 
@@ -215,12 +229,9 @@ static void on_ready(struct bufferevent *socket, void *arg)
 
 static void target_gone(struct flow *f, struct side *side)
 {
-    bool whole = side->left == 0 && evbuffer_get_length(bufferevent_get_input(side->socket)) == 0;
-
     if (side == &f->old) {
-        side_close(side);
-        if (!whole)
-            flow_end(f); /* half an answer is none */
+        f->old_gone = true;
+        pump(f);
     } else if (!side->connected) {
         side_close(side);
         f->tried++;
@@ -306,8 +317,10 @@ static bool is_over(const struct flow *f, int64_t now)
 /* What takes too long. */
 static void look_at(struct flow *f, int64_t now)
 {
-    if (f->old.socket && f->old.left == 0 && now - f->old_touched > OWED_MS)
+    if (f->old.socket && f->old.left == 0 && now - f->old_touched > OWED_MS) {
         side_close(&f->old);
+        f->old_gone = false;
+    }
     if (f->up.socket && !f->up.connected && now - f->began > CONNECT_MS) {
         side_close(&f->up);
         f->tried++;

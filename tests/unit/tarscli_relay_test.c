@@ -256,7 +256,14 @@ START_TEST(a_target_changes_between_two_frames_and_the_one_before_still_answers)
     ck_assert(tk_send(a, "aa", 2));
     expect_text(client, "Aaa");
     expect_text(client, "B");
-    close(a); /* has nothing more to say */
+    ck_assert(tk_send(b, "\0\0\0\7B", 5)); /* it says its last word while another one speaks */
+    ck_assert(tk_eventually(!is_silent(client), SOON_MS));
+    send_text(a, "last");
+    close(a);
+    tk_sleep(50);
+    ck_assert(tk_send(b, "bb", 2));
+    expect_text(client, "Bbb");
+    expect_text(client, "last");
     send_text(client, "more");
     expect_text(b, "more");
     send_text(b, "done");
