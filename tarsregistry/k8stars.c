@@ -171,6 +171,7 @@ static void on_startup(struct tars_call *call, const struct k8stars_on_startup_r
         .setting_state = tars_str("active"),
         .flow_state = tars_str(req->disable_flow ? "inactive" : "active"),
     };
+    e->registration.server_type = tars_call_context(call, "server_type");
     e->registration.timeout_ms = e->timeout_ms;
     e->registration.gone = is_gone;
     fill_set(record, req->set_id);

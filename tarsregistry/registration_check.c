@@ -99,11 +99,25 @@ bool registration_check_names(struct tars_str application, struct tars_str serve
            registration_check_node(node_name, error);
 }
 
+static bool check_type(struct tars_str type, struct tars_error *error)
+{
+    static const char *const types[] = {"tars_cpp",    "tars_java", "tars_go",
+                                        "tars_nodejs", "tars_php",  "not_tars"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (tars_str_is(type, types[i]))
+            return true;
+    return !type.len ||
+           tars_fail(error, 1,
+                     "the context server_type is none of tars_cpp, tars_java, tars_go, "
+                     "tars_nodejs, tars_php, not_tars");
+}
+
 bool registration_check(const struct registration *registration, struct tars_error *error)
 {
     const struct record *record = &registration->record;
     if (!registration_check_names(record->application, record->server_name, record->node_name,
                                   error) ||
+        !check_type(registration->server_type, error) ||
         !check_text("Version", record->patch_version, error) ||
         !check_word("setID", record->set_name, "", error) ||
         !check_word("setID", record->set_area, "", error) ||

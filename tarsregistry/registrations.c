@@ -147,6 +147,7 @@ static bool want_the_same(const struct turn *a, const struct turn *b)
     const struct change *one = change_of(a), *other = change_of(b);
     return one->run == other->run && one->metrics_port == other->metrics_port &&
            one->registration.state == other->registration.state &&
+           tars_str_equal(one->registration.server_type, other->registration.server_type) &&
            record_equal(&one->registration.record, &other->registration.record);
 }
 
@@ -217,6 +218,8 @@ static cJSON *modify_server(void *user, const cJSON *source)
     int64_t now = clock_wall_ms();
     if (!source)
         add_defaults(doc);
+    if (c->registration.server_type.len)
+        document_set_text(doc, "server_type", c->registration.server_type);
     record.setting_state = tars_str("active");
     record.enable_group = document_text(doc, "enable_group");
     record.ip_group_name = document_text(doc, "ip_group_name");

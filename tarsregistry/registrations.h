@@ -14,7 +14,8 @@ typedef void (*registration_done)(void *user, const struct tars_error *error);
 struct registration {
     struct record record; /* names, adapters, set, version, flow; the rest is the store's */
     enum present_state state;
-    int timeout_ms; /* how long the caller waits */
+    struct tars_str server_type; /* empty: not told, the stored one stays */
+    int timeout_ms;              /* how long the caller waits */
     /* NULL, or: nobody waits for `done` of this `user` any more. What has not begun is given up. */
     bool (*gone)(const void *user);
 };

@@ -32,6 +32,7 @@ static const struct field fields[] = {
     TEXT_FIELD(meta, "application", application, ""),
     TEXT_FIELD(meta, "server", server, ""),
     TEXT_FIELD(meta, "set_id", set_id, ""),
+    TEXT_FIELD(meta, "server_type", server_type, ""),
     TEXT_FIELD(meta, "locator", locator,
                "tars.tarsregistry.QueryObj@tcp -h tars-registry.${namespace}.svc.cluster.local -p "
                "17890"),
@@ -470,12 +471,27 @@ static bool check_adapter(const struct meta *meta, size_t at, struct tars_error 
     return true;
 }
 
+/* The words that the registry keeps. */
+static bool check_type(const char *type, struct tars_error *error)
+{
+    static const char *const types[] = {
+        "", "tars_cpp", "tars_java", "tars_go", "tars_nodejs", "tars_php", "not_tars"};
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(type, types[i]) == 0)
+            return true;
+    return tars_fail(error, 1,
+                     "server_type '%.60s' is none of tars_cpp, tars_java, tars_go, tars_nodejs, "
+                     "tars_php, not_tars",
+                     type);
+}
+
 bool meta_check(const struct meta *meta, struct tars_error *error)
 {
     if (!*meta->application || !*meta->server)
         return tars_fail(error, 1, "application or server name can not be empty");
     if (!meta_check_name("application", meta->application, error) ||
-        !meta_check_name("server", meta->server, error) ||
+        !meta_check_name("server", meta->server, error) || !check_type(meta->server_type, error) ||
         !check_texts(fields, FIELDS, meta, error))
         return false;
     for (size_t i = 0; i < meta->adapter_count; i++)

@@ -18,7 +18,7 @@ struct meta_adapter {
 /* Texts live in `arena`. */
 struct meta {
     struct tars_arena *arena;
-    const char *application, *server, *set_id, *locator;
+    const char *application, *server, *set_id, *server_type, *locator;
     const char *stat, *property, *config, *notify, *log;
     const char *local, *log_size, *log_level;
     int32_t sample_rate, max_sample_count, async_threads;

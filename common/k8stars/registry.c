@@ -95,13 +95,21 @@ static void start(struct registry *r, void (*make)(struct call *call, struct tar
     lookup_ask(r->where, on_found, call);
 }
 
-/* The token, and that we register again when told to. */
-static struct tars_call_options options_of(const struct registry *r, struct tars_str_pair pairs[2],
+enum { CONTEXT_MAX = 3 };
+
+/* The token, that we register again when told to, and the type, which no request has a field for.
+ */
+static struct tars_call_options options_of(const struct registry *r,
+                                           struct tars_str_pair pairs[CONTEXT_MAX],
                                            struct tars_str_map *context)
 {
+    *context = (struct tars_str_map){1, pairs};
     pairs[0] = (struct tars_str_pair){tars_str("reregister"), tars_str("1")};
-    pairs[1] = (struct tars_str_pair){tars_str("tars_token"), tars_str(r->token)};
-    *context = (struct tars_str_map){r->token ? 2 : 1, pairs};
+    if (*r->meta->server_type)
+        pairs[context->len++] = (struct tars_str_pair){tars_str("server_type"),
+                                                       tars_str(r->meta->server_type)};
+    if (r->token)
+        pairs[context->len++] = (struct tars_str_pair){tars_str("tars_token"), tars_str(r->token)};
     return (struct tars_call_options){.timeout_ms = TIMEOUT_MS, .context = context};
 }
 
@@ -130,7 +138,7 @@ static void make_startup(struct call *call, struct tars_proxy *proxy)
 {
     const struct registry *r = call->registry;
     struct tars_arena *arena = tars_arena_new(0);
-    struct tars_str_pair pairs[2];
+    struct tars_str_pair pairs[CONTEXT_MAX];
     struct tars_str_map context;
     struct tars_call_options options = options_of(r, pairs, &context);
     struct k8stars_on_startup_req req;
@@ -151,7 +159,7 @@ static void make_startup(struct call *call, struct tars_proxy *proxy)
 static void make_keep_alive(struct call *call, struct tars_proxy *proxy)
 {
     const struct meta *meta = call->registry->meta;
-    struct tars_str_pair pairs[2];
+    struct tars_str_pair pairs[CONTEXT_MAX];
     struct tars_str_map context;
     struct tars_call_options options = options_of(call->registry, pairs, &context);
     struct k8stars_keep_alive_req req;
@@ -167,7 +175,7 @@ static void make_keep_alive(struct call *call, struct tars_proxy *proxy)
 static void make_prestop(struct call *call, struct tars_proxy *proxy)
 {
     const struct meta *meta = call->registry->meta;
-    struct tars_str_pair pairs[2];
+    struct tars_str_pair pairs[CONTEXT_MAX];
     struct tars_str_map context;
     struct tars_call_options options = options_of(call->registry, pairs, &context);
     struct k8stars_on_prestop_req req;

@@ -236,6 +236,35 @@ START_TEST(caller_that_can_register_again_is_told_to)
 }
 END_TEST
 
+static bool stored_type(const char *type)
+{
+    char *text = NULL;
+    int status = rk_document(&suite, "GET", "server", "_doc", "App%7CServer%7C10.0.0.1", NULL,
+                             &text);
+    bool stored = status == 200 && strstr(text, tk_text("\"server_type\":\"%s\"", type));
+    free(text);
+    return stored;
+}
+
+/* It comes in the context, as the request has no field for it. */
+START_TEST(type_of_the_server_is_kept)
+{
+    struct tars_str_pair pair = {tars_str("server_type"), tars_str("tars_java")};
+    struct tars_str_map context = {1, &pair};
+    struct tars_call_options options = {.context = &context};
+    struct k8stars_on_startup_req req = rk_startup_of(&suite, "10.0.0.1", 80);
+    OK(k8stars_tarsregistry_on_startup(suite.at[0].registry, &req));
+    ck_assert(stored_type("tars_cpp"));
+    OK(k8stars_tarsregistry_on_startup_with(suite.at[0].registry, &options, &req));
+    ck_assert(stored_type("tars_java"));
+    OK(k8stars_tarsregistry_on_startup(suite.at[0].registry, &req));
+    ck_assert(stored_type("tars_java"));
+    pair.value = tars_str("cobol");
+    FAILS(k8stars_tarsregistry_on_startup_with(suite.at[0].registry, &options, &req),
+          "the context server_type is none of tars_cpp");
+}
+END_TEST
+
 START_TEST(set_of_exactly_three_parts_routes)
 {
     struct tarsf_endpoint_f_list active, inactive;
@@ -603,6 +632,7 @@ int main(void)
         keep_alive_after_its_own_prestop_brings_nothing_back,
         keep_alive_restores_what_somebody_else_removed,
         caller_that_can_register_again_is_told_to,
+        type_of_the_server_is_kept,
         set_of_exactly_three_parts_routes,
         metrics_are_grouped_by_application_server_and_set,
         registry_lists_itself_once_and_reachable,

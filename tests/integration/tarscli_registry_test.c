@@ -317,6 +317,24 @@ START_TEST(known_place_of_the_registry_serves_when_the_locator_does_not)
 }
 END_TEST
 
+START_TEST(type_in_the_metadata_is_registered)
+{
+    struct pod pod = pod_of(locator());
+    char *meta = tk_read_file(pod_file(&pod, "bin/_server_meta.yaml")), *text = NULL;
+    tk_write_file(pod_file(&pod, "bin/_server_meta.yaml"),
+                  tk_text("server_type: tars_nodejs\n%s", meta));
+    free(meta);
+    pod_start(&pod);
+    becomes("127.0.0.1/", SOON_MS);
+    ck_assert_int_eq(
+        rk_document(&suite, "GET", "server", "_doc", "Demo%7CShapeServer%7C127.0.0.1", NULL, &text),
+        200);
+    ck_assert_msg(strstr(text, "\"server_type\":\"tars_nodejs\"") != NULL, "%s", text);
+    free(text);
+    pod_stop(&pod);
+}
+END_TEST
+
 /* Its clock was wrong when it was written: it is no fresher than others. */
 START_TEST(known_place_from_the_future_is_not_believed)
 {
@@ -351,6 +369,7 @@ static int run_tests(void)
     tcase_add_test(tc, registration_carries_the_token);
     tcase_add_test(tc, messages_reach_the_notify_service_with_the_reason);
     tcase_add_test(tc, known_place_of_the_registry_serves_when_the_locator_does_not);
+    tcase_add_test(tc, type_in_the_metadata_is_registered);
     tcase_add_test(tc, known_place_from_the_future_is_not_believed);
     suite_add_tcase(all, tc);
     SRunner *runner = srunner_create(all);

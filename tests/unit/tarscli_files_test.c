@@ -435,6 +435,7 @@ START_TEST(what_cannot_be_used_is_refused_with_the_reason)
         {"locator: 'x@nonsense -h'\n", "locator 'x@nonsense -h'"},
         {"a: [1\n", "line"},
         {"logLevel: \"a\\0b\"\n", "a NUL byte"},
+        {"server_type: tars_c++\n", "server_type 'tars_c++' is none of tars_cpp, tars_java"},
         {"server: ../../etc\n", "server '../../etc' is no name"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
