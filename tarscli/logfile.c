@@ -47,8 +47,13 @@ void logfile_roll(const char *path)
 {
     struct stat named, ours;
 
-    if (stat(path, &named) != 0 || fstat(STDERR_FILENO, &ours) != 0 ||
-        named.st_ino != ours.st_ino || named.st_size <= LOGFILE_MAX)
+    if (fstat(STDERR_FILENO, &ours) != 0)
+        return;
+    if (S_ISREG(ours.st_mode) && ours.st_nlink == 0) { /* somebody removed it */
+        open_over_stderr(path);
+        return;
+    }
+    if (stat(path, &named) != 0 || named.st_ino != ours.st_ino || named.st_size <= LOGFILE_MAX)
         return;
     move_old(path);
     open_over_stderr(path);

@@ -9,6 +9,7 @@
 
 #include "tarscli/command.h"
 #include "tarscli/cpus.h"
+#include "tarscli/logfile.h"
 #include "k8stars/checks.h"
 #include "k8stars/file.h"
 #include "k8stars/generate.h"
@@ -716,6 +717,28 @@ START_TEST(syncing_nothing_is_fine_and_from_nowhere_fails)
 }
 END_TEST
 
+/* ---- the supervisor's log
+ * -------------------------------------------------------------------------------- */
+
+START_TEST(log_that_was_removed_is_begun_again)
+{
+    struct tars_error error = {0};
+    const char *path = tk_text("%s/supervisor.log", home);
+    int before = logfile_redirect(path, &error);
+    ck_assert_str_eq(error.text, "");
+    bool wrote = write(STDERR_FILENO, "one\n", 4) == 4;
+    unlink(path);
+    logfile_roll(path);
+    wrote = wrote && write(STDERR_FILENO, "two\n", 4) == 4;
+    dup2(before, STDERR_FILENO);
+    ck_assert(wrote);
+    char *text = tk_read_file(path);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_str_eq(text, "two\n");
+    free(text);
+}
+END_TEST
+
 /* ---- processors
  * ------------------------------------------------------------------------------------------ */
 
@@ -773,6 +796,7 @@ int main(void)
     tcase_add_test(tc, large_files_of_volumes_are_copied_whole);
     tcase_add_test(tc, nothing_new_in_a_volume_writes_nothing);
     tcase_add_test(tc, syncing_nothing_is_fine_and_from_nowhere_fails);
+    tcase_add_test(tc, log_that_was_removed_is_begun_again);
     tcase_add_test(tc, processors_follow_the_quota);
     suite_add_tcase(suite, tc);
     return tk_main(suite);
