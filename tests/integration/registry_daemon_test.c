@@ -236,6 +236,28 @@ START_TEST(caller_that_can_register_again_is_told_to)
 }
 END_TEST
 
+START_TEST(keep_alive_of_one_server_says_nothing_of_others_on_its_node)
+{
+    struct k8stars_on_startup_req req = rk_startup_of(&suite, "10.0.0.1", 81);
+    struct k8stars_keep_alive_req keep_alive = {.node_name = tars_str("10.0.0.1"),
+                                                .state = tars_str("inactive"),
+                                                .application = tars_str("App"),
+                                                .server = tars_str("Other")};
+    req.server = tars_str("Other");
+    req.adapters.at[0].servant = tars_str("App.Other.Obj");
+    OK(start(0, "10.0.0.1", 80, "active"));
+    OK(k8stars_tarsregistry_on_startup(suite.at[0].registry, &req));
+    ck_assert_str_eq(rk_find(&suite, 0, "App.Other.Obj"), "10.0.0.1/");
+    OK(k8stars_tarsregistry_keep_alive(suite.at[0].registry, &keep_alive));
+    ck_assert_str_eq(rk_find(&suite, 0, "App.Other.Obj"), "/10.0.0.1");
+    ck_assert_str_eq(LIST(0), "10.0.0.1/");
+    char *node = NULL;
+    ck_assert_int_eq(rk_document(&suite, "GET", "node", "_doc", "10.0.0.1", NULL, &node), 200);
+    ck_assert_ptr_nonnull(strstr(node, "\"present_state\":\"active\""));
+    free(node);
+}
+END_TEST
+
 static bool stored_type(const char *type)
 {
     char *text = NULL;
@@ -632,6 +654,7 @@ int main(void)
         keep_alive_after_its_own_prestop_brings_nothing_back,
         keep_alive_restores_what_somebody_else_removed,
         caller_that_can_register_again_is_told_to,
+        keep_alive_of_one_server_says_nothing_of_others_on_its_node,
         type_of_the_server_is_kept,
         set_of_exactly_three_parts_routes,
         metrics_are_grouped_by_application_server_and_set,
