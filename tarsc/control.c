@@ -103,12 +103,15 @@ static void on_late(struct loop_timer *timer)
 
 static void on_connection(evutil_socket_t listener, short what, void *arg)
 {
+    static const char busy[] = "error\nit is busy with other commands: try again\n";
     struct control *control = arg;
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     (void)what;
     if (fd < 0)
         return;
     if (control->count == MOST_CALLS) {
+        ssize_t ignored = send(fd, busy, sizeof busy - 1, MSG_NOSIGNAL);
+        (void)ignored;
         close(fd);
         return;
     }

@@ -75,6 +75,8 @@ static int follow(pid_t pid, int said, int news)
 static bool detach(struct up *up, int *status)
 {
     int said[2], news[2];
+    closefrom(STDERR_FILENO +
+              1); /* somebody may wait until nobody has the caller's pipes any more */
     if (pipe2(said, O_CLOEXEC) != 0 || pipe2(news, O_CLOEXEC) != 0) {
         fprintf(stderr, "tarsc up: cannot detach: %s\n", strerror(errno));
         *status = 1;

@@ -17,7 +17,7 @@
 #include "daemon/daemon.h"
 #include "testkit.h"
 
-enum { STORE_HTTP = 24201, STORE_PORT = 24200, REGISTRY_HTTP = 24892 };
+enum { STORE_HTTP = 24201, STORE_PORT = 24200, REGISTRY_HTTP = 24892, MOST_CALLS = 32 };
 static const uint16_t ports[] = {STORE_HTTP, STORE_PORT, REGISTRY_HTTP};
 
 /* ---- the daemons
@@ -349,13 +349,19 @@ START_TEST(logs_show_the_end_and_follow_over_a_change_of_file)
 }
 END_TEST
 
-static void send_control(const struct up *up, const char *bytes, size_t len, const char *answer)
+static int connect_control(const struct up *up)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char text[200] = "";
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     snprintf(address.sun_path, sizeof address.sun_path, "%s/control", up->data);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void send_control(const struct up *up, const char *bytes, size_t len, const char *answer)
+{
+    char text[200] = "";
+    int fd = connect_control(up);
     ck_assert(tk_send(fd, bytes, len));
     shutdown(fd, SHUT_WR);
     ssize_t got = read(fd, text, sizeof text - 1);
@@ -379,6 +385,12 @@ START_TEST(the_control_socket_is_the_owners_and_takes_no_nonsense)
     send_control(&up, nonsense, sizeof nonsense, "error\nthe request is too long");
     send_control(&up, "tarsc 1 ps", 10, ""); /* the end of the line never comes */
     send_control(&up, "tarsc 1 ps\n", 11, "ok\nNAME ");
+    int silent[MOST_CALLS];
+    for (int i = 0; i < MOST_CALLS; i++)
+        silent[i] = connect_control(&up);
+    assert_steered(&up, "ps", NULL, 1, "it is busy with other commands");
+    for (int i = 0; i < MOST_CALLS; i++)
+        close(silent[i]);
     ck_assert_int_eq(tk_stop(up.process, 20000), 0);
     ck_assert_int_ne(access(tk_text("%s/control", up.data), F_OK), 0);
 }
@@ -413,13 +425,19 @@ static struct up start_detached(const char *how)
     return up;
 }
 
-static void kill_tarsc(const struct up *up)
+static pid_t tarsc_of(const struct up *up)
 {
     char *text = tk_read_file(tk_text("%s/lock", up->data));
     pid_t tarsc = (pid_t)strtol(text, NULL, 10);
     free(text);
     ck_assert_int_gt(tarsc, 1);
-    kill(tarsc, SIGKILL);
+    return tarsc;
+}
+
+static void kill_tarsc(const struct up *up)
+{
+    char *text;
+    kill(tarsc_of(up), SIGKILL);
     ck_assert(tk_eventually(steer(up, "ps", NULL, &text) == 1 && (free(text), true), 10000));
 }
 
@@ -499,7 +517,10 @@ END_TEST
 
 START_TEST(a_start_without_open_files_works_all_the_same)
 {
-    struct up up = start_detached("<&- >&- 2>&-");
+    struct up up = start_detached("9>&1 <&- >&- 2>&-");
+    char name[100] = "";
+    ck_assert(readlink(tk_text("/proc/%d/fd/9", (int)tarsc_of(&up)), name, sizeof name - 1) < 0 ||
+              !strstr(name, "tars-test")); /* the caller's files are let go */
     ck_assert(ready(&up, STORE_HTTP) && ready(&up, REGISTRY_HTTP));
     assert_steered(&up, "ps", NULL, 0, "tarsregistry       active");
     char *output;
