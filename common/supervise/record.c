@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "supervise/record.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -159,4 +160,19 @@ void sup_record_remove(const char *folder, const char *name)
     char *path = path_of(folder, name, "state");
     unlink(path);
     free(path);
+}
+
+bool sup_record_remove_all(const char *folder)
+{
+    DIR *open_folder = opendir(folder);
+    const struct dirent *entry;
+    bool ok = open_folder;
+    while (open_folder && (entry = readdir(open_folder))) {
+        const char *ending = strrchr(entry->d_name, '.');
+        if (ending && strcmp(ending, ".state") == 0)
+            ok = unlinkat(dirfd(open_folder), entry->d_name, 0) == 0 && ok;
+    }
+    if (open_folder)
+        closedir(open_folder);
+    return ok;
 }

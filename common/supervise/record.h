@@ -23,6 +23,8 @@ bool sup_record_write(const char *folder, const char *name, const struct sup_rec
 /* False when there is none or it is no record. */
 bool sup_record_read(const char *folder, const char *name, struct sup_record *record);
 void sup_record_remove(const char *folder, const char *name);
+/* All that lie in the folder; false when one stays. */
+bool sup_record_remove_all(const char *folder) TARS_MUSTCHECK;
 
 /* The text of such a file; false when it is none. Anything may come in. */
 bool sup_record_parse(const char *text, struct sup_record *record);

@@ -6,15 +6,24 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/xmalloc.h"
+#include "supervise/record.h"
 #include "supervise/server.h"
 #include "supervise/spec.h"
 
 /* ---- the supervisor
  * ------------------------------------------------------------------------------- */
+
+/* As Kubernetes gives every folder of a volume to a group (fsGroup). What it could have written is
+ * not read. */
+static bool take_from_group(const char *path)
+{
+    return chmod(path, S_IRWXU) == 0 && sup_record_remove_all(path);
+}
 
 static bool open_folder(struct supervisor *sup, struct tars_error *error)
 {
@@ -27,7 +36,12 @@ static bool open_folder(struct supervisor *sup, struct tars_error *error)
                          strerror(errno));
     if (stat(path, &about) != 0 || !S_ISDIR(about.st_mode))
         return tars_fail(error, ENOTDIR, "the state folder %s is no folder", path);
-    if (about.st_mode & (S_IWGRP | S_IWOTH))
+    if (about.st_uid != geteuid() && about.st_uid != 0)
+        return tars_fail(error, EPERM,
+                         "the state folder %s belongs to another user (%u), who could have any "
+                         "process killed: it has to be your own",
+                         path, (unsigned)about.st_uid);
+    if ((about.st_mode & S_IWOTH) || ((about.st_mode & S_IWGRP) && !take_from_group(path)))
         return tars_fail(error, EPERM,
                          "the state folder %s can be written by others, who could have any process "
                          "killed: chmod 700 it",

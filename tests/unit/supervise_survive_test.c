@@ -296,6 +296,34 @@ START_TEST(a_process_made_just_before_the_kill_is_found_by_its_mark)
 }
 END_TEST
 
+START_TEST(a_state_folder_that_a_group_got_is_taken_back_without_its_records)
+{
+    const char *folder = tk_dir(), *record = tk_text("%s/s.state", folder);
+    struct stat about;
+    tk_write_file(record, "what the group wrote");
+    ck_assert_int_eq(chmod(folder, 0770), 0);
+    struct nursery *n = nursery_new(folder);
+    ck_assert_int_eq(stat(folder, &about), 0);
+    ck_assert_int_eq(about.st_mode & 0777, 0700);
+    ck_assert_int_ne(access(record, F_OK), 0);
+    nursery_free(n);
+}
+END_TEST
+
+START_TEST(a_state_folder_of_another_user_is_refused)
+{
+    const char *folder = tk_dir();
+    struct loop *loop = loop_new("x");
+    struct tars_error error;
+    struct sup_options options = {.state_folder = folder};
+    if (chown(folder, 12345, 12345) == 0) { /* root only */
+        ck_assert_ptr_null(sup_new(loop, &options, &error));
+        ck_assert_ptr_nonnull(strstr(error.text, "belongs to another user (12345)"));
+    }
+    loop_free(loop);
+}
+END_TEST
+
 START_TEST(a_state_folder_that_cannot_be_written_stops_no_server)
 {
     struct loop *loop = loop_new("x");
@@ -330,6 +358,8 @@ int main(void)
     tcase_add_test(tc, a_stop_that_was_under_way_is_finished);
     tcase_add_test(tc, a_number_that_was_given_to_another_process_is_left_alone);
     tcase_add_test(tc, a_process_made_just_before_the_kill_is_found_by_its_mark);
+    tcase_add_test(tc, a_state_folder_that_a_group_got_is_taken_back_without_its_records);
+    tcase_add_test(tc, a_state_folder_of_another_user_is_refused);
     tcase_add_test(tc, a_state_folder_that_cannot_be_written_stops_no_server);
     suite_add_tcase(suite, tc);
     return tk_main(suite);
