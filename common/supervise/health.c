@@ -195,7 +195,9 @@ static void on_beat_timer(struct loop_timer *timer)
     size_t oldest = oldest_stamp(a);
     int64_t age = clock_ms() - a->stamps[oldest];
     const char *key = key_of(a->check, oldest);
-    char reason[200];
+    struct sup_health_owner owner = a->health->owner;
+    bool unbeaten = !a->passing && a->has_passed; /* it said that it was starting again */
+    char reason[200], text[300];
     if (age < timeout_of(a->check)) {
         await_beat(a);
         return;
@@ -203,7 +205,11 @@ static void on_beat_timer(struct loop_timer *timer)
     snprintf(reason, sizeof reason, "none%s%.80s for %lld ms", *key ? " of " : "", key,
              (long long)age);
     a->bad = a->check->fall; /* the time-out is the threshold */
-    take_answer(a, false, reason);
+    snprintf(text, sizeof text, "%s: %s", a->check->name, reason);
+    if (unbeaten && a->check->restart)
+        owner.hung(owner.server, text);
+    else
+        take_answer(a, false, reason);
 }
 
 static void beat(struct asked *a)

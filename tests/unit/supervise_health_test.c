@@ -322,6 +322,24 @@ START_TEST(the_first_heartbeat_makes_active_and_one_late_adapter_restarts)
 }
 END_TEST
 
+START_TEST(one_that_falls_silent_while_it_says_that_it_is_starting_is_restarted)
+{
+    struct nursery *n = nursery_new(NULL);
+    const struct sup_check beats = {
+        .kind = SUP_CHECK_HEARTBEAT, .timeout_ms = 150, .restart = true};
+    struct sup_server *s = add_checked(n, "silent", &beats, 1, 0);
+    ck_assert(nursery_until(n, sup_heartbeat(s, NULL, 0), 5000));
+    ck_assert_int_eq(nursery_present(s), SUP_ACTIVE);
+    ck_assert(sup_activating(s, 0));
+    ck_assert_int_eq(nursery_present(s), SUP_ACTIVATING);
+    ck_assert(nursery_until(n, nursery_has(n, "hung heartbeat: none for"), 5000));
+    ck_assert(nursery_until(n, nursery_count(n, "silent launched") == 2, 5000));
+    nursery_until(n, false, 300); /* before its first heartbeat it has all the time for starting */
+    ck_assert_int_eq(nursery_count(n, "hung"), 1);
+    nursery_free(n);
+}
+END_TEST
+
 START_TEST(a_program_that_sends_none_is_judged_by_the_rest)
 {
     struct nursery *n = nursery_new(NULL);
@@ -506,6 +524,7 @@ int main(void)
     tcase_add_test(tc, checks_combine);
     tcase_add_test(tc, thresholds_and_late_answers);
     tcase_add_test(tc, the_first_heartbeat_makes_active_and_one_late_adapter_restarts);
+    tcase_add_test(tc, one_that_falls_silent_while_it_says_that_it_is_starting_is_restarted);
     tcase_add_test(tc, a_program_that_sends_none_is_judged_by_the_rest);
     tcase_add_test(tc, a_server_that_was_found_need_not_have_sent_any);
     tcase_add_test(tc, only_its_own_processes_speak_for_a_server);
