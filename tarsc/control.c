@@ -14,7 +14,13 @@
 #include "base/xmalloc.h"
 #include "loop/loop.h"
 
-enum { MOST_CALLS = 32, REQUEST_BYTES = 256, REQUEST_MS = 5000, BACKLOG = 16 };
+enum {
+    MOST_CALLS = 32,
+    MOST_CONNECTIONS = 2 * MOST_CALLS,
+    REQUEST_BYTES = 256,
+    REQUEST_MS = 5000,
+    BACKLOG = 16
+};
 
 struct control_call {
     struct control_call *next;
@@ -73,6 +79,8 @@ static void take_request(struct control_call *call)
         control_answer(call, false, "that is no request of tarsc\n");
     else if (version != 1)
         control_answer(call, false, "the running tarsc speaks version 1 of the protocol only\n");
+    else if (call->control->count > MOST_CALLS)
+        control_answer(call, false, "it is busy with other commands: try again\n");
     else
         call->control->handler(call->control->user, call, verb, name);
 }
@@ -103,15 +111,12 @@ static void on_late(struct loop_timer *timer)
 
 static void on_connection(evutil_socket_t listener, short what, void *arg)
 {
-    static const char busy[] = "error\nit is busy with other commands: try again\n";
     struct control *control = arg;
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     (void)what;
     if (fd < 0)
         return;
-    if (control->count == MOST_CALLS) {
-        ssize_t ignored = send(fd, busy, sizeof busy - 1, MSG_NOSIGNAL);
-        (void)ignored;
+    if (control->count == MOST_CONNECTIONS) {
         close(fd);
         return;
     }
@@ -137,7 +142,7 @@ static struct sockaddr_un address_in(int folder)
     return address;
 }
 
-static bool listen_in(struct control *control, struct tars_error *error)
+static bool listen_in(struct control *control, const char *folder, struct tars_error *error)
 {
     struct sockaddr_un address = address_in(control->folder);
     unlinkat(control->folder, "control", 0);
@@ -147,8 +152,8 @@ static bool listen_in(struct control *control, struct tars_error *error)
               bind(control->fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
               listen(control->fd, BACKLOG) == 0;
     umask(before);
-    return ok ||
-           tars_fail(error, errno, "cannot listen on the control socket: %s", strerror(errno));
+    return ok || tars_fail(error, errno, "cannot make the socket %s/control for other commands: %s",
+                           folder, strerror(errno));
 }
 
 struct control *control_open(struct loop *loop, const char *folder, control_handler *handler,
@@ -160,7 +165,7 @@ struct control *control_open(struct loop *loop, const char *folder, control_hand
     control->user = user;
     control->fd = -1;
     control->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (!listen_in(control, error)) {
+    if (!listen_in(control, folder, error)) {
         control_close(control);
         return NULL;
     }

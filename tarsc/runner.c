@@ -28,6 +28,7 @@ struct member {
     struct sup_server *server;
     struct http_call *asking; /* /readyz */
     struct sup_probe *probe;
+    bool found;    /* an earlier tarsc started it */
     bool answered; /* it has said that it is ready, and not only to an earlier tarsc */
 };
 
@@ -163,9 +164,10 @@ static void answer_waiting(struct runner *runner, const struct member *member,
 static void on_event(void *user, struct sup_server *server, const struct sup_event *event)
 {
     struct runner *runner = user;
-    const struct member *member = sup_user(server);
+    struct member *member = sup_user(server);
     struct sup_status status;
     sup_status(server, &status);
+    member->found = member->found || event->kind == SUP_EVENT_ADOPTED;
     /* What was found running may end, and what is told to restart does. */
     bool ended = (event->kind == SUP_EVENT_EXITED || event->kind == SUP_EVENT_LAUNCH_FAILED) &&
                  status.launches && status.state.present != SUP_DEACTIVATING;
@@ -331,9 +333,10 @@ static size_t print_row(const struct member *member, char *text, size_t size)
                  (double)status.launch_in_ms / 1000);
     else
         snprintf(last, sizeof last, "%s", status.reason);
-    return (size_t)snprintf(text, size, "%-18s %-13s %8s %10s %8u  %s\n", member->about->name,
-                            sup_present_name(status.state.present), pid, up,
-                            status.launches ? status.launches - 1 : 0, last);
+    return (size_t)snprintf(
+        text, size, "%-18s %-13s %8s %10s %8u  %s\n", member->about->name,
+        sup_present_name(status.state.present), pid, up,
+        status.launches && !member->found ? status.launches - 1 : status.launches, last);
 }
 
 static void answer_ps(const struct runner *runner, struct control_call *call)

@@ -452,6 +452,8 @@ START_TEST(a_detached_suite_outlives_the_kill_of_tarsc)
     ck_assert_msg(strstr(output, "tarselasticsearch runs already"), "%s", output);
     free(output);
     ck_assert_int_eq(pid_of(&up, "tarselasticsearch"), store_pid);
+    assert_steered(&up, "restart", "tarsregistry", 0, "tarsregistry is ready");
+    assert_steered(&up, "ps", NULL, 0, "        1  \n"); /* restarts */
     assert_steered(&up, "down", NULL, 0, "all are stopped");
     ck_assert(tk_eventually(kill(store_pid, 0) != 0, 10000));
     ck_assert(!ready(&up, REGISTRY_HTTP));
@@ -492,6 +494,15 @@ START_TEST(what_is_found_is_ready_only_when_it_says_so_again)
     ck_assert_int_eq(up.process->status, 0);
     ck_assert(tk_output_has(up.process, "It runs"));
     assert_steered(&up, "down", NULL, 0, "all are stopped");
+}
+END_TEST
+
+START_TEST(a_control_socket_that_cannot_be_made_is_named)
+{
+    const char *bin = install(), *data = tk_dir();
+    ck_assert_int_eq(mkdir(tk_text("%s/control", data), 0700), 0);
+    struct up up = start(bin, data, NULL);
+    assert_ends(&up, 1, tk_text("cannot make the socket %s/control", data));
 }
 END_TEST
 
@@ -711,6 +722,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_detached_suite_outlives_the_kill_of_tarsc);
     tcase_add_test(tc, what_is_found_with_other_arguments_is_started_anew);
     tcase_add_test(tc, what_is_found_is_ready_only_when_it_says_so_again);
+    tcase_add_test(tc, a_control_socket_that_cannot_be_made_is_named);
     tcase_add_test(tc, a_detached_start_that_is_interrupted_leaves_nothing);
     tcase_add_test(tc, a_start_without_open_files_works_all_the_same);
     tcase_add_test(tc, a_daemon_without_open_files_prints_into_none_of_its_own);
