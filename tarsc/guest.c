@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "daemon/memory.h"
+#include "hangup.h"
 #include "k8stars/checks.h"
 #include "k8stars/drain.h"
 #include "k8stars/reporter.h"
@@ -270,13 +271,14 @@ static void close_all(struct guest *g)
 
 int guest_run(const struct guest_options *options)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int signals[] = {SIGINT, SIGTERM};
     struct guest g = {.options = options, .loop = loop_new("run"), .meta = *options->meta};
     struct tars_error error;
     if (open_all(&g, &error)) {
         log_servants(&g);
         for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
             loop_on_signal(g.loop, signals[i], on_signal, &g);
+        hangup_watch(g.loop, on_signal, &g);
         sup_start(g.server);
         loop_run(g.loop);
     } else {

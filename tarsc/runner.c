@@ -6,6 +6,7 @@
 
 #include "base/xmalloc.h"
 #include "control.h"
+#include "hangup.h"
 #include "http/http.h"
 #include "loop/loop.h"
 #include "supervise/supervise.h"
@@ -467,7 +468,7 @@ int runner_run(const struct runner_options *options)
     if (open_all(&runner, &error)) {
         loop_on_signal(runner.loop, SIGINT, on_signal, &runner);
         loop_on_signal(runner.loop, SIGTERM, on_signal, &runner);
-        loop_on_signal(runner.loop, SIGHUP, on_signal, &runner);
+        hangup_watch(runner.loop, on_signal, &runner);
         soon(&runner);
         loop_run(runner.loop);
     } else {

@@ -497,6 +497,29 @@ START_TEST(what_is_found_is_ready_only_when_it_says_so_again)
 }
 END_TEST
 
+START_TEST(nohup_keeps_it_running)
+{
+    struct up up = {.bin = install(), .data = tk_dir(), .offset = tk_free_offset(ports, 3)};
+    const char *argv[] = {"sh",
+                          "-c",
+                          "trap '' HUP; exec \"$@\"",
+                          "sh",
+                          tk_text("%s/tarsc", up.bin),
+                          "up",
+                          "--data",
+                          up.data,
+                          "--port-offset",
+                          tk_text("%d", up.offset),
+                          NULL};
+    up.process = tk_spawn(argv, NULL, NULL);
+    ck_assert(tk_eventually(tk_output_has(up.process, "Ctrl-C"), 20000));
+    tk_signal(up.process, SIGHUP);
+    assert_steered(&up, "ps", NULL, 0, "tarsregistry       active");
+    ck_assert(!tk_wait(up.process, 200));
+    ck_assert_int_eq(tk_stop(up.process, 20000), 0);
+}
+END_TEST
+
 START_TEST(a_control_socket_that_cannot_be_made_is_named)
 {
     const char *bin = install(), *data = tk_dir();
@@ -722,6 +745,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_detached_suite_outlives_the_kill_of_tarsc);
     tcase_add_test(tc, what_is_found_with_other_arguments_is_started_anew);
     tcase_add_test(tc, what_is_found_is_ready_only_when_it_says_so_again);
+    tcase_add_test(tc, nohup_keeps_it_running);
     tcase_add_test(tc, a_control_socket_that_cannot_be_made_is_named);
     tcase_add_test(tc, a_detached_start_that_is_interrupted_leaves_nothing);
     tcase_add_test(tc, a_start_without_open_files_works_all_the_same);
