@@ -232,12 +232,15 @@ static bool add_server(struct guest *g, struct tars_error *error)
 static bool open_all(struct guest *g, struct tars_error *error)
 {
     const struct environment *e = g->options->environment;
-    const struct sup_options options = {.subreaper = true, .event = on_event, .user = g};
+    char *state = environment_file(e, "data", "supervisor");
+    const struct sup_options options = {
+        .state_folder = state, .subreaper = true, .event = on_event, .user = g};
     g->variables[0] = xasprintf("TARS_PATH=%s", e->path);
     g->variables[1] = xasprintf("TARS_CONFIG=%s", g->options->config);
     g->variables[2] = ports_variable(g->options->ports);
     status_forget_drain(e);
     g->sup = sup_new(g->loop, &options, error);
+    free(state);
     if (!g->sup || !add_server(g, error))
         return false;
     g->registry = registry_new(g->loop, e, &g->meta, error);
@@ -267,6 +270,47 @@ static void close_all(struct guest *g)
     loop_free(g->loop);
     for (size_t i = 0; i < VARIABLES; i++)
         free(g->variables[i]);
+}
+
+/* ---- what was left
+ * -------------------------------------------------------------------------------------- */
+
+static void on_cleared(void *user)
+{
+    loop_stop(user);
+}
+
+static void on_left(void *user, struct sup_server *server, const struct sup_event *event)
+{
+    (void)user;
+    if (event->kind == SUP_EVENT_ADOPTED)
+        log_info(module, "process %d, which an earlier tarsc run left, is stopped first",
+                 (int)event->pid);
+    else if (event->kind == SUP_EVENT_STOP_STEP || event->kind == SUP_EVENT_UNKILLABLE)
+        log_info(module, "%s: %s", sup_name(server), event->text);
+}
+
+bool guest_clear(const struct environment *environment, struct tars_error *error)
+{
+    static const char *const nothing[] = {"true", NULL};
+    const struct sup_step stop = {.kind = SUP_STEP_SIGNAL, .ms = TERM_MS, .number = SIGTERM};
+    char *state = environment_file(environment, "data", "supervisor");
+    char *name = xasprintf("%s.%s", environment->application, environment->server);
+    const struct sup_spec spec = {
+        .name = name, .launch = {.argv = nothing}, .stop = &stop, .stop_count = 1};
+    const struct sup_options options = {.state_folder = state, .subreaper = true, .event = on_left};
+    struct loop *loop = loop_new("clear");
+    struct supervisor *sup = sup_new(loop, &options, error);
+    bool ok = sup && sup_add(sup, &spec, error);
+    if (ok) {
+        sup_stop_all(sup, on_cleared, loop);
+        loop_run(loop);
+    }
+    sup_free(sup);
+    loop_free(loop);
+    free(name);
+    free(state);
+    return ok;
 }
 
 int guest_run(const struct guest_options *options)

@@ -7,6 +7,12 @@
 #include "k8stars/meta.h"
 #include "k8stars/ports.h"
 
+/*
+ * Stops what a run in the same folder left whose tarsc was killed: a server that a script had put
+ * into the background. Waits for its end; false with the reason in *error.
+ */
+bool guest_clear(const struct environment *environment, struct tars_error *error) TARS_MUSTCHECK;
+
 struct guest_options {
     const struct environment *environment;
     const struct meta *meta;   /* settled, its files written */

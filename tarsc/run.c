@@ -328,7 +328,7 @@ static int run_all(struct run *run)
     struct environment *e = &run->environment;
     if (!read_environment(run))
         return fail(run, 2);
-    if (!open_folder(run))
+    if (!open_folder(run) || !guest_clear(e, &run->error))
         return fail(run, 1);
     run->ports = ports_new(e->port_min, e->port_max, NULL);
     if (!generate_settle(e, run->ports, &run->meta, &run->error))

@@ -281,6 +281,18 @@ START_TEST(server_that_does_not_stop_is_killed_and_the_status_says_so)
 }
 END_TEST
 
+/* It has ended; init may take its time to reap it. */
+static bool has_ended(pid_t pid)
+{
+    char state = 'Z';
+    FILE *stat = fopen(tk_text("/proc/%d/stat", (int)pid), "re");
+    if (stat && fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+        state = 'Z';
+    if (stat)
+        fclose(stat);
+    return state == 'Z';
+}
+
 START_TEST(server_does_not_outlive_it)
 {
     struct guest guest = guest_of(NAMED, "--", "sleep", "600", NULL);
@@ -288,12 +300,35 @@ START_TEST(server_does_not_outlive_it)
     ck_assert(tk_eventually(server_of(&guest) > 0, SOON_MS));
     pid_t pid = server_of(&guest);
     tk_kill(guest.process);
-    ck_assert(tk_eventually(kill(pid, 0) != 0, SOON_MS));
+    ck_assert(tk_eventually(has_ended(pid), SOON_MS));
 }
 END_TEST
 
 /* ---- once
  * ----------------------------------------------------------------------------------------- */
+
+START_TEST(what_a_killed_one_left_is_stopped_by_the_next)
+{
+    struct guest guest;
+    const char *file = tk_text("%s/pid", tk_dir());
+    guest = guest_of(NAMED, SERVANT, "--", "sh", "-c",
+                     tk_text("%s --config=$TARS_CONFIG & echo $! >%s", self(), file), NULL);
+    start(&guest);
+    becomes(&guest, "127.0.0.1/");
+    char *text = tk_read_file(file);
+    pid_t left = (pid_t)atoi(text);
+    free(text);
+    ck_assert_int_gt(left, 1);
+    tk_kill(guest.process);
+    ck_assert(!has_ended(left));
+    start(&guest);
+    ck_assert(tk_eventually(
+        said(&guest, tk_text("process %d, which an earlier tarsc run left", (int)left)), SOON_MS));
+    ck_assert(tk_eventually(has_ended(left), SOON_MS));
+    ck_assert(tk_eventually(said(&guest, "the server is active"), SOON_MS));
+    ck_assert_int_eq(tk_stop(guest.process, SOON_MS), 0);
+}
+END_TEST
 
 START_TEST(once_hands_on_the_status_of_the_server)
 {
@@ -423,6 +458,7 @@ static int run_tests(void)
     tcase_add_test(tc, registry_that_is_away_is_told_when_it_comes);
     tcase_add_test(tc, server_that_does_not_stop_is_killed_and_the_status_says_so);
     tcase_add_test(tc, server_does_not_outlive_it);
+    tcase_add_test(tc, what_a_killed_one_left_is_stopped_by_the_next);
     tcase_add_test(tc, once_hands_on_the_status_of_the_server);
     tcase_add_test(tc, command_finds_its_configuration_by_argument_and_variable);
     tcase_add_test(tc, command_that_cannot_be_run_is_named);
