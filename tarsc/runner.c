@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runner.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -121,6 +122,10 @@ static void print_log_end(const struct member *member)
     if (len)
         fprintf(stderr, "The end of %s/%s.log:\n%s%s", member->runner->options->suite->data,
                 member->about->name, last_lines(tail, len), tail[len - 1] == '\n' ? "" : "\n");
+    if (strstr(tail, strerror(EADDRINUSE)))
+        fprintf(stderr,
+                "Another program has one of its ports: end that one, or move all of them, as "
+                "tarsc up --port-offset 1000 does.\n");
     free(tail);
 }
 

@@ -199,7 +199,7 @@ void sup_server_stop_release(struct sup_server *server)
 
 void sup_hurry(struct sup_server *server)
 {
-    if (server->phase != SUP_PHASE_STOPPING)
+    if (server->phase != SUP_PHASE_STOPPING || server->killing)
         return;
     if (server->drain)
         next_step(server);

@@ -184,7 +184,7 @@ struct sup_server *sup_add(struct supervisor *sup, const struct sup_spec *spec,
 /* What holds from the next launch on, checks and ladder at once; the name stays. */
 bool sup_update(struct sup_server *server, const struct sup_spec *spec,
                 struct tars_error *error) TARS_MUSTCHECK;
-/* Forgets one of which no process is left; else false. */
+/* Forgets one of which no process is left and that nobody prepares (sup_prepared); else false. */
 bool sup_remove(struct sup_server *server);
 struct sup_server *sup_find(struct supervisor *sup, const char *name);
 /* Walks in the order of sup_add: NULL gives the first, NULL is the end. */

@@ -198,7 +198,8 @@ bool sup_remove(struct sup_server *server)
 {
     struct supervisor *sup = server->sup;
     struct sup_server **at = &sup->first, *before = NULL;
-    if (server->phase == SUP_PHASE_RUNNING || server->phase == SUP_PHASE_STOPPING)
+    if (server->phase == SUP_PHASE_RUNNING || server->phase == SUP_PHASE_STOPPING ||
+        server->prepare_asked)
         return false;
     server->setting = false;
     server->phase = SUP_PHASE_DOWN;

@@ -3,6 +3,7 @@
  * tarsc up beside daemons that are this very program under other names: how it starts, watches and
  * stops them, also when they misbehave.
  */
+#include <arpa/inet.h>
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -231,6 +232,25 @@ START_TEST(a_daemon_that_fails_to_start_ends_all_with_its_reason)
     assert_ends(&up, 1, "tarsregistry: broken on request");
     ck_assert(tk_output_has(up.process, "tarsc up: tarsregistry ended with status 1"));
     assert_journal(&up, "store started\nstore stopping\n");
+}
+END_TEST
+
+START_TEST(a_port_that_is_taken_is_told_with_a_way_out)
+{
+    struct up up = {.bin = install(), .data = tk_dir(), .offset = tk_free_offset(ports, 3)};
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)(STORE_HTTP + up.offset)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    char *output;
+    const char *argv[] = {tk_text("%s/tarsc", up.bin), "up", "--data", up.data, "--port-offset",
+                          tk_text("%d", up.offset),    NULL};
+    ck_assert_int_eq(tk_run(argv, NULL, 30000, &output), 1);
+    ck_assert_msg(strstr(output, "tarsc up --port-offset"), "%s", output);
+    free(output);
+    close(fd);
 }
 END_TEST
 
@@ -736,6 +756,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, two_suites_run_side_by_side);
     tcase_add_test(tc, a_second_suite_in_the_same_folder_is_refused);
     tcase_add_test(tc, a_daemon_that_fails_to_start_ends_all_with_its_reason);
+    tcase_add_test(tc, a_port_that_is_taken_is_told_with_a_way_out);
     tcase_add_test(tc, a_daemon_that_is_killed_comes_back_and_its_end_is_named);
     tcase_add_test(tc, a_second_signal_kills_what_does_not_stop);
     tcase_add_test(tc, a_killed_tarsc_leaves_no_daemon_behind);

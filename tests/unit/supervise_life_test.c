@@ -285,6 +285,28 @@ START_TEST(a_launch_is_prepared_first_and_tried_again)
 }
 END_TEST
 
+static void prepare_later(void *user, struct sup_server *server)
+{
+    *(struct sup_server **)user = server;
+}
+
+START_TEST(a_server_that_is_being_prepared_is_not_forgotten)
+{
+    struct nursery *n = nursery_new(NULL);
+    struct sup_server *asked = NULL;
+    struct sup_spec spec = {.prepare = prepare_later, .user = &asked};
+    struct sup_server *s = nursery_add(n, "later", "sleep 60", &spec);
+    sup_start(s);
+    ck_assert_ptr_eq(asked, s);
+    sup_stop(s);
+    ck_assert(!sup_remove(s)); /* the answer is still to come */
+    sup_prepared(s, true, NULL);
+    ck_assert_int_eq(nursery_present(s), SUP_INACTIVE);
+    ck_assert(sup_remove(s));
+    nursery_free(n);
+}
+END_TEST
+
 /* ---- trees
  * ---------------------------------------------------------------------------------------- */
 
@@ -447,6 +469,13 @@ START_TEST(the_whole_ladder_has_a_deadline_and_can_be_hurried)
     ck_assert(nursery_has(n, "hurried exited was killed by signal 15"));
     ck_assert(nursery_until(n, nursery_present(late) == SUP_INACTIVE, 5000));
     ck_assert(nursery_has(n, "late exited was killed by signal 9"));
+    sup_start(late);
+    ck_assert(nursery_until(n, nursery_count(n, "late launched") == 2, 5000));
+    sup_stop(late);
+    for (int i = 0; i < 20; i++)
+        sup_hurry(late); /* impatience makes nothing unkillable */
+    ck_assert(nursery_until(n, nursery_present(late) == SUP_INACTIVE, 5000));
+    ck_assert_int_eq(nursery_count(n, "unkillable"), 0);
     nursery_free(n);
 }
 END_TEST
@@ -534,6 +563,7 @@ int main(void)
     tcase_add_test(tc, restart_rules_decide_whether_it_comes_back);
     tcase_add_test(tc, held_it_waits_and_let_go_it_comes);
     tcase_add_test(tc, a_launch_is_prepared_first_and_tried_again);
+    tcase_add_test(tc, a_server_that_is_being_prepared_is_not_forgotten);
     tcase_add_test(tc, a_script_that_forks_and_exits_leaves_its_server_supervised);
     tcase_add_test(tc, what_a_crash_leaves_behind_ends_before_the_next_launch);
     tcase_add_test(tc, a_signal_for_all_reaches_the_main_process_of_each_that_runs);
