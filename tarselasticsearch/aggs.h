@@ -7,7 +7,7 @@
 #ifndef STORE_AGGS_H
 #define STORE_AGGS_H
 
-#include "catalog.h"
+#include "index.h"
 
 enum { AGGS_MAX_BUCKETS = 65535, AGGS_MAX_DEPTH = 12, AGGS_MAX_COUNT = 256, AGGS_MAX_SLOTS = 500 };
 

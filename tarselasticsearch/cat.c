@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The routes _cat/count and _cat/aliases: tables for people and, as JSON, for programs. */
+#include "pattern.h"
 #include "request.h"
 
 #include <stdio.h>

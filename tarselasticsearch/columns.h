@@ -10,7 +10,7 @@
 #define STORE_COLUMNS_H
 
 #include "block.h"
-#include "catalog.h"
+#include "index.h"
 
 /* From any thread; a column that cannot be packed is passed over. */
 void columns_wish(struct index *index, int column);

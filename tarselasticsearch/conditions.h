@@ -7,7 +7,7 @@
 #define STORE_CONDITIONS_H
 
 #include "block.h"
-#include "catalog.h"
+#include "index.h"
 
 /* A condition in two halves around the column: bounds of a range, or one list of values. */
 struct condition {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "document.h"
 
+#include "catalog.h"
+#include "catalog_indices.h"
 #include "row.h"
 
 #include <stdio.h>

@@ -6,7 +6,9 @@
 #ifndef STORE_DOCUMENT_H
 #define STORE_DOCUMENT_H
 
-#include "catalog.h"
+#include "index.h"
+
+struct catalog;
 
 enum doc_action { DOC_INDEX, DOC_CREATE, DOC_UPDATE, DOC_DELETE };
 extern const char *const doc_action_names[4];

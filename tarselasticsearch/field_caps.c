@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The route _field_caps: of what type a field is in each index, and what can be done with it. */
 #include "base/xmalloc.h"
+#include "pattern.h"
 #include "request.h"
 #include "source_filter.h"
 

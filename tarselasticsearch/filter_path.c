@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "filter_path.h"
 
+#include "pattern.h"
+
 struct paths {
     struct tars_str at[FILTER_PATHS];
     size_t count;

@@ -2,6 +2,7 @@
 #include "highlight.h"
 
 #include "base/xmalloc.h"
+#include "pattern.h"
 #include "query_compile.h"
 #include "regex.h"
 #include "wildcard.h"

@@ -6,7 +6,7 @@
 #ifndef STORE_HIGHLIGHT_H
 #define STORE_HIGHLIGHT_H
 
-#include "catalog.h"
+#include "index.h"
 #include "value.h"
 
 struct condition;

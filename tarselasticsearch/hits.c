@@ -3,6 +3,7 @@
 
 #include "base/xmalloc.h"
 #include "date.h"
+#include "pattern.h"
 #include "source.h"
 
 #include <math.h>

@@ -7,7 +7,7 @@
 #ifndef STORE_HITS_H
 #define STORE_HITS_H
 
-#include "catalog.h"
+#include "index.h"
 #include "highlight.h"
 #include "source_filter.h"
 #include "value.h"

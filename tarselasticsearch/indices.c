@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The routes about the store itself, its indices, mappings, settings, aliases and templates. */
+#include "catalog_aliases.h"
+#include "catalog_file.h"
+#include "catalog_indices.h"
+#include "catalog_templates.h"
+#include "pattern.h"
 #include "request.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #ifndef STORE_QUERY_H
 #define STORE_QUERY_H
 
-#include "catalog.h"
+#include "index.h"
 #include "value.h"
 
 struct highlight;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* match and its kin: a text is taken apart into words as the field's values were. */
+#include "pattern.h"
 #include "query_compile.h"
 
 #include "words.h"

@@ -2,6 +2,7 @@
 #include "query_tree.h"
 
 #include "highlight.h"
+#include "pattern.h"
 #include "unicode.h"
 
 #include <stdio.h>

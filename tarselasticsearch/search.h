@@ -6,7 +6,7 @@
 #ifndef STORE_SEARCH_H
 #define STORE_SEARCH_H
 
-#include "catalog.h"
+#include "index.h"
 
 enum { SEARCH_WINDOW = 10000 };
 

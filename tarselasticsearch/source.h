@@ -10,7 +10,7 @@
 #ifndef STORE_SOURCE_H
 #define STORE_SOURCE_H
 
-#include "catalog.h"
+#include "index.h"
 
 enum {
     SOURCE_DICTIONARY = 4096, /* bytes, at most */

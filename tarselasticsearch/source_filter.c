@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "source_filter.h"
 
-#include "catalog.h"
+#include "pattern.h"
 
 static bool refuse(struct failure *failure, const struct json *value)
 {

@@ -4,6 +4,8 @@
 #include "answers.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "catalog_file.h"
+#include "catalog_indices.h"
 #include "scrolls.h"
 #include "source.h"
 

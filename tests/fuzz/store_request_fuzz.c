@@ -5,6 +5,8 @@
  * a search with its aggregations over a few documents.
  */
 #include "base/xmalloc.h"
+#include "tarselasticsearch/catalog_file.h"
+#include "tarselasticsearch/catalog_indices.h"
 #include "tarselasticsearch/document.h"
 #include "tarselasticsearch/query.h"
 #include "tarselasticsearch/request.h"

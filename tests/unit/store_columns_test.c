@@ -7,6 +7,8 @@
 
 #include "base/xmalloc.h"
 #include "tarselasticsearch/answers.h"
+#include "tarselasticsearch/catalog_file.h"
+#include "tarselasticsearch/catalog_indices.h"
 #include "tarselasticsearch/columns.h"
 #include "tarselasticsearch/document.h"
 #include "tarselasticsearch/search.h"

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
+#include "tarselasticsearch/catalog_file.h"
+#include "tarselasticsearch/catalog_indices.h"
 #include "tarselasticsearch/source.h"
 #include "testkit.h"
 
