@@ -3,7 +3,7 @@
 #ifndef STORE_SCROLLS_H
 #define STORE_SCROLLS_H
 
-#include "search.h"
+#include "scroll.h"
 
 struct scrolls;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Searches and counts. On a reader's thread with its own connection; the caller holds the catalogue
- * for reading.
+ * Searches. On a reader's thread with its own connection; the caller holds the catalogue for
+ * reading.
  */
 #ifndef STORE_SEARCH_H
 #define STORE_SEARCH_H
@@ -20,22 +20,5 @@ struct search {
 /* Appends the whole answer. */
 bool search_run(struct db *db, const struct search *search, struct text *to,
                 struct failure *failure);
-bool search_count(struct db *db, const struct search *search, struct text *to,
-                  struct failure *failure);
-
-/* ---- scrolls
- * --------------------------------------------------------------------------------------- */
-
-/*
- * A scroll sees the indices as they were when it began: it keeps a connection of its own with a
- * read transaction and steps one statement through it.
- */
-struct scroll;
-
-/* The first page; NULL on failure. */
-struct scroll *scroll_new(const char *path, const struct search *search, const char *id,
-                          struct text *to, struct failure *failure);
-bool scroll_next(struct scroll *s, struct text *to, struct failure *failure);
-void scroll_free(struct scroll *s);
 
 #endif

@@ -2,6 +2,7 @@
 /* The routes that search, count and scroll. */
 #include "request.h"
 #include "scrolls.h"
+#include "search_count.h"
 #include "source_filter.h"
 
 enum { KEEP_DEFAULT_MS = 60000, KEEP_LIMIT_MS = 24 * 3600 * 1000 };
