@@ -103,6 +103,10 @@ extern const struct agg_kind agg_metric_kinds[], agg_terms_kinds[], agg_histogra
     agg_range_kinds[], agg_filter_kinds[], agg_composite_kinds[], agg_top_hits_kinds[],
     agg_nested_kinds[];
 
+/* "value", or a property of a metric with several: the number to sort by; false: has none
+ * (agg_metric.c). */
+bool agg_metric_value(const struct agg *a, const void *state, struct tars_str property, double *v);
+
 /* ---- reading ------------------------------------------------------------------------------- */
 
 bool agg_refuse(struct aggs *all, const char *type, const char *format, ...) TARS_PRINTF(3, 4);
@@ -110,10 +114,6 @@ bool agg_refuse(struct aggs *all, const char *type, const char *format, ...) TAR
 bool agg_refuse_shard(struct aggs *all, const char *format, ...) TARS_PRINTF(2, 3);
 /* [kind] unknown field [name] */
 bool agg_unknown(struct aggs *all, const struct agg *a, const struct json *p);
-/* Takes "field" and "missing"; `taken` says whether it was one of them. */
-bool agg_common(struct aggs *all, struct agg *a, const struct json *p, bool *taken);
-bool agg_need_field(struct aggs *all, const struct agg *a);
-struct agg_slot *agg_add_slot(struct aggs *all, struct tars_str field, const struct json *filter);
 bool agg_number(struct aggs *all, const struct json *p, double *to);
 bool agg_flag(struct aggs *all, const struct json *p, bool *to);
 /* Ends `what` with the search, also when this fails. */
@@ -123,69 +123,15 @@ void *agg_alloc(struct aggs *all, size_t size);
 
 /* ---- collecting ---------------------------------------------------------------------------- */
 
-/* The document's values of the aggregation's field, with what "missing" says instead of none. */
-const struct value *agg_values(struct aggs *all, const struct agg *a, size_t *count);
-double agg_double(const struct value *v);
-/* Reads the slots of a scope from the columns of a row, from column `first` on, in their order. */
-bool agg_read_slots(struct aggs *all, struct tars_str scope, sqlite3_stmt *s, int first);
-/* Appends ",expression" for each slot of the scope; `nested`: the scope's field. */
-bool agg_select_slots(struct aggs *all, struct query *q, struct tars_str scope,
-                      const struct field *nested);
 struct bucket *agg_bucket(struct aggs *all, const struct agg *a);
+/* Hands the document to each of a list, whose states lie behind one another. */
+bool agg_collect_list(struct aggs *all, const struct agg *list, char *states);
 /* Counts the document in and hands it to the aggregations below. */
 bool agg_enter(struct aggs *all, const struct agg *a, struct bucket *b);
 
-/* ---- collecting rows of a block (agg_rows.c) ------------------------------------------------ */
-
-/* Whether everything that is asked of the index can be read from packed columns; the query was
- * found to be sound, and the slots know their fields. */
-bool agg_fits_blocks(struct aggs *all, const struct json *query);
-/* Goes over the index by its packed columns, and by `documents`, which collects those from `from`
- * to `to`, where there are none. */
-typedef bool agg_documents(struct aggs *all, void *user, int64_t from, int64_t to);
-bool agg_run_blocks(struct aggs *all, agg_documents *documents, void *user);
-void agg_wish_columns(struct aggs *all, struct index *index);
-/* One by one: what a kind does by default. */
-bool agg_collect_each(struct aggs *all, const struct agg *a, char *const *states,
-                      const uint16_t *rows, size_t count);
-/* Counts each row into its bucket (NULL: into none) and hands it on. */
-bool agg_enter_rows(struct aggs *all, const struct agg *a, struct bucket *const *buckets,
-                    const uint16_t *rows, size_t count);
-/* The same for buckets that depend on the field's value alone, which `find` finds (or NULL). */
-typedef bool agg_find(struct aggs *all, const struct agg *a, void *state, const struct value *v,
-                      struct bucket **found);
-bool agg_rows_by_value(struct aggs *all, const struct agg *a, char *const *states,
-                       const uint16_t *rows, size_t count, agg_find *find);
-/* Room for one more value. */
-bool agg_slot_room(struct aggs *all, struct agg_slot *slot);
-/* Room for AGG_ROWS buckets; NULL with the failure. */
-struct bucket **agg_row_buckets(struct aggs *all, const struct agg *a);
-
-/* Buckets by their key. */
-struct bucket_map {
-    struct bucket **slots, **list;
-    size_t size, count, room;
-};
-/* Finds it or makes it; NULL with the failure. */
-struct bucket *bucket_map_get(struct aggs *all, const struct agg *a, struct bucket_map *m,
-                              const struct value *key);
-void bucket_map_clear(struct bucket_map *m);
-/* Puts back one that was in it before it was cleared. */
-void bucket_map_put(struct bucket_map *m, struct bucket *b);
-uint64_t value_hash(const struct value *v);
-int value_order(const struct value *a, const struct value *b);
-
-/* ---- printing ------------------------------------------------------------------------------ */
-
-/* ,"doc_count":… and what stands below; counts the bucket. NULL: an empty one. */
-bool agg_print_bucket(struct aggs *all, const struct agg *a, struct bucket *b, struct text *to);
-/* A value as JSON, and as the text that "key_as_string" shows. */
-void agg_print_value(const struct value *v, struct text *to);
-void agg_print_string(const struct value *v, enum field_type type, const char *format,
-                      struct text *to);
-bool agg_shows_string(enum field_type type);
-/* "name", "name.property": the number to sort by; false when there is none. */
-bool agg_sort_value(const struct agg *a, const struct bucket *b, struct tars_str path, double *v);
-bool agg_metric_value(const struct agg *a, const void *state, struct tars_str property, double *v);
+static inline double agg_double(const struct value *v)
+{
+    return v->kind == VALUE_INT ? (double)v->i : v->r;
+}
 
 #endif

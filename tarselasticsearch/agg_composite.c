@@ -3,6 +3,10 @@
  * Buckets of combined keys, page by page in the order of the keys. Only a little more than one page
  * is held: what lies behind the page's last key is dropped as soon as it is known to.
  */
+#include "agg_print.h"
+#include "agg_rows.h"
+#include "agg_slots.h"
+#include "bucket_map.h"
 #include "rounding.h"
 
 #include <stdlib.h>

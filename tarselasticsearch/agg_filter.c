@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Buckets of the documents that a query finds, or that lack a field. */
 #include "agg.h"
+#include "agg_print.h"
+#include "agg_rows.h"
+#include "agg_slots.h"
 
 struct named_filter {
     struct tars_str name;

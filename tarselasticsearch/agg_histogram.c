@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Buckets of equal steps, over numbers and over time. */
+#include "agg_print.h"
+#include "agg_rows.h"
+#include "agg_slots.h"
 #include "base/clock.h"
+#include "bucket_map.h"
 #include "date_math.h"
 #include "rounding.h"
 

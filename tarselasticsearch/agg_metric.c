@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Aggregations that are numbers: sum, min, max, avg, stats, counts, cardinality, percentiles. */
 #include "agg.h"
+#include "agg_print.h"
+#include "agg_rows.h"
+#include "agg_slots.h"
 #include "sketch.h"
 
 #include <math.h>

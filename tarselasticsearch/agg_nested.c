@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One bucket of the objects of a nested field: what stands below counts rows, not documents. */
 #include "agg.h"
+#include "agg_print.h"
+#include "agg_slots.h"
 
 #include <stdio.h>
 

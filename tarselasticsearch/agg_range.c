@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A bucket for each range of numbers; they may overlap. */
 #include "agg.h"
+#include "agg_print.h"
+#include "agg_slots.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,7 +4,8 @@
  * time go through the aggregations, so that each takes in a column and not a document. What has no
  * columns yet is read from the documents; both in the order of the documents.
  */
-#include "agg.h"
+#include "agg_rows.h"
+#include "agg_slots.h"
 #include "columns.h"
 
 #include <stdlib.h>

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A bucket for each value of a field. */
 #include "agg.h"
+#include "agg_print.h"
+#include "agg_rows.h"
+#include "agg_slots.h"
+#include "bucket_map.h"
 #include "date.h"
 #include "regex.h"
 
@@ -231,6 +235,31 @@ static bool collect_terms_rows(struct aggs *all, const struct agg *a, char *cons
  * -------------------------------------------------------------------------------------------------
  */
 
+/* "name", "name.property": the number to sort by; false when there is none. */
+static bool sort_value(const struct agg *a, const struct bucket *b, struct tars_str path, double *v)
+{
+    const char *at = memchr(path.at, '>', path.len);
+    for (const struct agg *s = a->sub; s; s = s->next) {
+        size_t len = s->name.len;
+        if (len > path.len || memcmp(path.at, s->name.at, len) != 0)
+            continue;
+        if (at && path.at + len == at && strcmp(s->kind->name, "filter") == 0) {
+            const struct bucket *inner = *(struct bucket *const *)(const void *)(b->states +
+                                                                                 s->offset);
+            struct tars_str rest = tars_str_n(at + 1, path.len - len - 1);
+            *v = 0;
+            return !inner || sort_value(s, inner, rest, v);
+        }
+        if (!at && (len == path.len || path.at[len] == '.'))
+            return agg_metric_value(s, b->states + s->offset,
+                                    len == path.len
+                                        ? tars_str("value")
+                                        : tars_str_n(path.at + len + 1, path.len - len - 1),
+                                    v);
+    }
+    return false;
+}
+
 static int compare(const void *x, const void *y, void *user)
 {
     const struct agg *a = user;
@@ -245,8 +274,8 @@ static int compare(const void *x, const void *y, void *user)
         } else if (order->by_count) {
             result = (b->docs > c->docs) - (b->docs < c->docs);
         } else {
-            agg_sort_value(a, b, order->path, &v);
-            agg_sort_value(a, c, order->path, &w);
+            sort_value(a, b, order->path, &v);
+            sort_value(a, c, order->path, &w);
             /* What has no number stands at the end, whatever the order. */
             if (isnan(v) || isnan(w)) {
                 if (isnan(v) != isnan(w))
@@ -268,7 +297,7 @@ static bool check_orders(struct aggs *all, const struct agg *a)
     struct bucket *empty = agg_bucket(all, a);
     for (size_t i = 0; empty && i < o->order_count; i++) {
         const struct order *order = &o->orders[i];
-        if (order->by_key || order->by_count || agg_sort_value(a, empty, order->path, &ignored))
+        if (order->by_key || order->by_count || sort_value(a, empty, order->path, &ignored))
             continue;
         agg_refuse(all, "illegal_argument_exception",
                    "Invalid aggregation order path [%" TARS_STR_FMT

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The first documents of a bucket in some order. */
 #include "agg.h"
+#include "agg_slots.h"
+#include "bucket_map.h"
 #include "sorts.h"
 
 #include <math.h>
