@@ -8,8 +8,7 @@
 #define STORE_AGG_H
 
 #include "aggs.h"
-#include "conditions.h"
-#include "query.h"
+#include "value.h"
 
 struct agg;
 

@@ -7,6 +7,7 @@
 #include "agg_rows.h"
 #include "agg_slots.h"
 #include "columns.h"
+#include "conditions.h"
 
 #include <stdlib.h>
 

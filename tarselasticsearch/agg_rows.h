@@ -4,6 +4,7 @@
 #define STORE_AGG_ROWS_H
 
 #include "agg.h"
+#include "block.h"
 
 /* Whether everything that is asked of the index can be read from packed columns; the query was
  * found to be sound, and the slots know their fields. */
