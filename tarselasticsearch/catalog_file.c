@@ -8,6 +8,9 @@
 #include "column_index.h"
 #include "columns.h"
 #include "index_tables.h"
+#include "mapping_columns.h"
+#include "mapping_merge.h"
+#include "mapping_print.h"
 #include "vocabulary.h"
 
 #include <stdio.h>

@@ -9,6 +9,7 @@
 #include "column_index.h"
 #include "columns.h"
 #include "index_tables.h"
+#include "mapping_merge.h"
 
 #include <stdio.h>
 #include <stdlib.h>

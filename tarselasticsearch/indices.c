@@ -4,6 +4,8 @@
 #include "catalog_file.h"
 #include "catalog_indices.h"
 #include "catalog_templates.h"
+#include "mapping_merge.h"
+#include "mapping_print.h"
 #include "pattern.h"
 #include "request.h"
 

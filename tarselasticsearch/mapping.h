@@ -2,7 +2,7 @@
 /*
  * What an index knows of its fields. A field that can be searched or sorted has a column; its
  * number never changes while the index lives. Sub-fields ("fields" of a text) stand under their
- * parent like the members of an object.
+ * parent like the members of an object. How it is read from JSON: mapping_merge.h.
  */
 #ifndef STORE_MAPPING_H
 #define STORE_MAPPING_H
@@ -25,6 +25,7 @@ enum field_type {
     FIELD_IP,
     FIELD_ALIAS, /* another name of `target` */
 };
+enum { FIELD_TYPES = FIELD_ALIAS + 1 };
 const char *field_type_name(enum field_type type);
 
 enum dynamic { DYNAMIC_INHERIT, DYNAMIC_TRUE, DYNAMIC_FALSE, DYNAMIC_STRICT };
@@ -72,16 +73,6 @@ struct mapping *mapping_new(void);
 void mapping_free(struct mapping *m);
 struct mapping *mapping_copy(const struct mapping *m);
 
-/* Adds what `json` ({"dynamic":…,"properties":{…}}) says; nothing of it is done on a failure when
- * the caller throws the mapping away (work on a copy). */
-bool mapping_merge(struct mapping *m, const struct json *json, struct failure *failure);
-void mapping_print(const struct mapping *m, struct text *to);
-
-/* Columns and their marks (many values, numbers of words) by path, for the catalogue; restore puts
- * them back. */
-void mapping_print_columns(const struct mapping *m, struct text *to);
-void mapping_restore_columns(struct mapping *m, const struct json *json);
-
 /* The SQL expression of a field's value in a row of the documents' table, which `table` ("d.", or
  * "") stands for. */
 enum { FIELD_SQL = 40 };
@@ -97,6 +88,8 @@ struct field *field_child(const struct field *parent, struct tars_str name);
 /* A new child with its column, of a dynamic mapping. NULL when the limit of fields is reached. */
 struct field *mapping_add(struct mapping *m, struct field *parent, struct tars_str name,
                           enum field_type type);
+/* Whether it can be searched or sorted, or is nested. */
+bool field_needs_column(const struct field *f);
 /* Calls `each` for every field that has a column. */
 void mapping_each(const struct mapping *m, void (*each)(void *user, struct field *f), void *user);
 

@@ -8,6 +8,8 @@
 #include "tarselasticsearch/catalog_file.h"
 #include "tarselasticsearch/catalog_indices.h"
 #include "tarselasticsearch/document.h"
+#include "tarselasticsearch/mapping_merge.h"
+#include "tarselasticsearch/mapping_print.h"
 #include "tarselasticsearch/query.h"
 #include "tarselasticsearch/request.h"
 #include "tarselasticsearch/search.h"
