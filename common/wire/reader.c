@@ -46,25 +46,28 @@ static inline size_t left(const struct tars_reader *r)
     return (size_t)(r->end - r->at);
 }
 
-static bool no_head(struct tars_reader *r)
+static void no_head(struct tars_reader *r)
 {
     tars_reader_fail(r, TARS_WIRE_TRUNCATED, 0);
-    return false; /* said here so that compilers see it */
 }
 
 /* The head at the cursor, which stays where it is. */
 static inline bool peek_head(struct tars_reader *r, struct head *h)
 {
-    if (left(r) < 1)
-        return no_head(r);
+    if (left(r) < 1) {
+        no_head(r);
+        return false; /* here, where compilers see it */
+    }
     uint8_t first = *r->at;
     h->type = first & 0x0f;
     h->tag = first >> 4;
     h->size = 1;
     if (h->tag < 15)
         return true;
-    if (left(r) < 2)
-        return no_head(r);
+    if (left(r) < 2) {
+        no_head(r);
+        return false;
+    }
     h->tag = r->at[1];
     h->size = 2;
     return true;
