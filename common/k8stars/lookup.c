@@ -38,19 +38,30 @@ struct lookup {
     size_t count;
 };
 
+/* data/cache_<object>, to be freed. The name is an image's: it is a file's there and nothing else.
+ */
+static char *file_of(const struct environment *environment, const char *object)
+{
+    char *name = xasprintf("cache_%s", object), *path;
+
+    for (char *at = name; (at = strchr(at, '/'));)
+        *at = '_';
+    path = environment_file(environment, "data", name);
+    free(name);
+    return path;
+}
+
 struct lookup *lookup_new(struct loop *loop, struct tars_client *client,
                           const struct environment *environment, const char *locator,
                           const char *object)
 {
     struct lookup *l = xcalloc(1, sizeof *l);
-    char *name = xasprintf("cache_%s", object);
 
     l->loop = loop;
     l->client = client;
     l->object = xstrdup(object);
-    l->file = environment_file(environment, "data", name);
+    l->file = file_of(environment, object);
     l->locator = tars_proxy_get(client, locator);
-    free(name);
     return l;
 }
 

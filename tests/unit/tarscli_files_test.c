@@ -14,6 +14,8 @@
 #include "k8stars/checks.h"
 #include "k8stars/file.h"
 #include "k8stars/generate.h"
+#include "k8stars/lookup.h"
+#include "loop/loop.h"
 #include "testkit.h"
 
 static const char *home;
@@ -514,6 +516,12 @@ START_TEST(ports_for_datagrams_and_all_kinds_are_found)
     ck_assert_int_ge(port_of(meta.adapters[0].endpoint), first_port);
     ck_assert_int_gt(port_of(meta.adapters[1].endpoint), port_of(meta.adapters[0].endpoint));
     ck_assert_ptr_nonnull(strstr(meta.local, "127.0.0.1"));
+    struct tars_error error = {0};
+    const struct sup_check *checks;
+    size_t count;
+    ck_assert(checks_make(&env, &meta, NULL, &checks, &count, &error));
+    ck_assert_int_eq(checks[0].kind, SUP_CHECK_UDP);
+    ck_assert_int_eq(checks[1].kind, SUP_CHECK_TLS);
 }
 END_TEST
 
@@ -721,6 +729,40 @@ START_TEST(syncing_nothing_is_fine_and_from_nowhere_fails)
 }
 END_TEST
 
+/* ---- remembered places
+ * ------------------------------------------------------------------------------------- */
+
+static void take_found(void *user, struct tars_proxy *proxy, const char *reason)
+{
+    (void)reason;
+    *(bool *)user = proxy != NULL;
+}
+
+START_TEST(place_of_an_object_is_a_file_of_the_data_folder_whatever_its_name)
+{
+    struct tars_error error = {0};
+    bool found = false;
+    mkdir(tk_text("%s/data/cache_a", home), 0755);
+    tk_write_file(tk_text("%s/outside", home), "a/../../outside@tcp -h 127.0.0.1 -p 1");
+    ck_assert(environment_read(&env, USED_BY_PRESTOP, &error));
+    struct loop *loop = loop_new("test");
+    struct tars_client *client = tars_client_new_on(loop_base(loop), NULL);
+    struct lookup *lookup = lookup_new(loop, client, &env, "l@tcp -h 127.0.0.1 -p 1",
+                                       "a/../../outside");
+    lookup_ask(lookup, take_found, &found);
+    ck_assert(!found);
+    lookup_free(lookup);
+    tk_write_file(tk_text("%s/data/cache_a_.._.._outside", home),
+                  "a/../../outside@tcp -h 127.0.0.1 -p 1");
+    lookup = lookup_new(loop, client, &env, "l@tcp -h 127.0.0.1 -p 1", "a/../../outside");
+    lookup_ask(lookup, take_found, &found);
+    ck_assert(found);
+    lookup_free(lookup);
+    tars_client_free(client);
+    loop_free(loop);
+}
+END_TEST
+
 /* ---- the supervisor's log
  * -------------------------------------------------------------------------------- */
 
@@ -800,6 +842,7 @@ int main(void)
     tcase_add_test(tc, large_files_of_volumes_are_copied_whole);
     tcase_add_test(tc, nothing_new_in_a_volume_writes_nothing);
     tcase_add_test(tc, syncing_nothing_is_fine_and_from_nowhere_fails);
+    tcase_add_test(tc, place_of_an_object_is_a_file_of_the_data_folder_whatever_its_name);
     tcase_add_test(tc, log_that_was_removed_is_begun_again);
     tcase_add_test(tc, processors_follow_the_quota);
     suite_add_tcase(suite, tc);
