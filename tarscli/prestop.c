@@ -53,7 +53,9 @@ static bool drain_once(const struct environment *environment, struct tars_error 
         return error->code == 0;
     }
     log_info("prestop", "the drain begins and takes %lld ms", (long long)environment->prestop_wait);
-    if (!status_write(environment, STATUS_DEACTIVATING, error) || !begin(environment, error))
+    if (!status_write(environment, STATUS_DEACTIVATING, error))
+        log_error("prestop", "%s; the drain goes on", error->text);
+    if (!begin(environment, error))
         return false;
     log_info("prestop", "the drain is over");
     return true;

@@ -51,16 +51,15 @@ bool status_begin_drain(const struct environment *e, struct tars_error *error)
     char *path = environment_file(e, "data", drain_file);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     int code = errno;
-    bool ok = fd >= 0 && write(fd, "done", 4) == 4;
 
-    if (!ok && fd < 0)
+    if (fd < 0)
         tars_fail(error, code == EEXIST ? 0 : code, "cannot write %s: %s", path, strerror(code));
-    else if (!ok)
-        tars_fail(error, ENOSPC, "cannot write %s: %s", path, strerror(errno));
+    else if (write(fd, "done", 4) != 4) /* that it is there counts, also on a full disk */
+        log_warn("status", "%s stays empty: %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);
     free(path);
-    return ok;
+    return fd >= 0;
 }
 
 void status_forget_drain(const struct environment *e)

@@ -118,6 +118,25 @@ START_TEST(prestop_drains_and_the_rows_are_gone_before_the_server_is)
 }
 END_TEST
 
+/* No byte can be written to any file. */
+START_TEST(hook_drains_on_a_full_disk_too)
+{
+    struct pod pod = pod_of(locator());
+    const char *const argv[] = {
+        "sh", "-c", tk_text("trap '' XFSZ; ulimit -f 0; exec %s prestop", tk_program("tarscli")),
+        NULL};
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    becomes("127.0.0.1/", SOON_MS);
+    struct tk_process *hook = tk_spawn(argv, pod.env, NULL);
+    becomes("/127.0.0.1", 3000);
+    ck_assert(tk_wait(hook, SOON_MS));
+    ck_assert_int_eq(hook->status, 0);
+    becomes("/", 3000);
+    pod_stop(&pod);
+}
+END_TEST
+
 START_TEST(sigterm_alone_drains_stops_and_leaves_nothing)
 {
     struct pod pod = pod_of(locator());
@@ -359,6 +378,7 @@ static int run_tests(void)
     tcase_add_test(tc, server_is_registered_and_ready_once_its_ports_accept);
     tcase_add_test(tc, killed_server_is_reported_told_and_started_again);
     tcase_add_test(tc, prestop_drains_and_the_rows_are_gone_before_the_server_is);
+    tcase_add_test(tc, hook_drains_on_a_full_disk_too);
     tcase_add_test(tc, sigterm_alone_drains_stops_and_leaves_nothing);
     tcase_add_test(tc, mark_of_an_old_drain_does_not_count);
     tcase_add_test(tc, server_starts_while_the_registry_is_down_and_is_registered_later);
