@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Metadata, generated files, ports, copies of volumes, processors. */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -15,6 +16,7 @@
 #include "k8stars/file.h"
 #include "k8stars/generate.h"
 #include "k8stars/lookup.h"
+#include "k8stars/status.h"
 #include "loop/loop.h"
 #include "testkit.h"
 
@@ -729,6 +731,33 @@ START_TEST(syncing_nothing_is_fine_and_from_nowhere_fails)
 }
 END_TEST
 
+/* ---- the word about the server
+ * ---------------------------------------------------------------------------- */
+
+/* A server that fills its disk is no dead one: the word that is there already stays fresh. */
+START_TEST(word_stays_fresh_on_a_full_disk)
+{
+    struct tars_error error = {0};
+    struct rlimit limit;
+    const char *path = tk_text("%s/data/check_status", home);
+    int64_t age = 0;
+    ck_assert(environment_read(&env, USED_BY_HZCHECK, &error));
+    ck_assert(status_write(&env, STATUS_ACTIVE, &error));
+    utime(path, &(struct utimbuf){1, 1});
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, limit.rlim_max}), 0);
+    bool same = status_write(&env, STATUS_ACTIVE, &error);
+    bool other = status_write(&env, STATUS_INACTIVE, &error);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_msg(same && !other, "%d %d", same, other);
+    char *word = status_read(&env, &age);
+    ck_assert_str_eq(word, STATUS_ACTIVE);
+    ck_assert_int_lt(age, 30000);
+    free(word);
+}
+END_TEST
+
 /* ---- remembered places
  * ------------------------------------------------------------------------------------- */
 
@@ -842,6 +871,7 @@ int main(void)
     tcase_add_test(tc, large_files_of_volumes_are_copied_whole);
     tcase_add_test(tc, nothing_new_in_a_volume_writes_nothing);
     tcase_add_test(tc, syncing_nothing_is_fine_and_from_nowhere_fails);
+    tcase_add_test(tc, word_stays_fresh_on_a_full_disk);
     tcase_add_test(tc, place_of_an_object_is_a_file_of_the_data_folder_whatever_its_name);
     tcase_add_test(tc, log_that_was_removed_is_begun_again);
     tcase_add_test(tc, processors_follow_the_quota);
