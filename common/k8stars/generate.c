@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <tars/conf.h>
 #include <tars/endpoint.h>
+#include <unistd.h>
 
 #include "base/xmalloc.h"
 #include "k8stars/config.h"
@@ -40,22 +41,27 @@ static bool read_metadata(const struct environment *environment, struct meta *me
     return ok;
 }
 
-/* What is missing is most often the file. */
-static bool check_named(const struct environment *environment, const struct meta *meta,
+/* Who says what is missing? Most often the file is. */
+static bool check_named(const struct environment *e, const struct meta *meta,
                         struct tars_error *error)
 {
-    const char *application = environment->application ? environment->application
-                                                       : meta->application;
-    const char *server = environment->server ? environment->server : meta->server;
+    const char *application = e->application ? e->application : meta->application;
+    const char *server = e->server ? e->server : meta->server;
+    const char *variable = *application ? "TARS_SERVER" : "TARS_APPLICATION";
+    bool is_set = *application ? e->server != NULL : e->application != NULL;
     char *path;
 
     if (*application && *server)
         return true;
-    path = environment_file(environment, "bin", "_server_meta.yaml");
-    tars_fail(error, 1, "application or server name can not be empty: %s %s %s, and %s is not set",
-              path, file_exists(path) ? "does not say" : "does not exist: no",
-              *application ? "server" : "application",
-              *application ? "TARS_SERVER" : "TARS_APPLICATION");
+    path = environment_file(e, "bin", "_server_meta.yaml");
+    if (is_set)
+        tars_fail(error, 1, "application or server name can not be empty: %s is set to nothing",
+                  variable);
+    else
+        tars_fail(error, 1,
+                  "application or server name can not be empty: %s %s %s, and %s is not set", path,
+                  access(path, F_OK) == 0 ? "does not say" : "does not exist: no",
+                  *application ? "server" : "application", variable);
     free(path);
     return false;
 }

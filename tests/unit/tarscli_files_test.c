@@ -347,6 +347,8 @@ START_TEST(without_metadata_the_environment_is_enough)
     setenv("TARS_APPLICATION", "A", 1);
     write_meta("adapters:\n");
     fails("_server_meta.yaml does not say server, and TARS_SERVER is not set");
+    setenv("TARS_SERVER", "", 1);
+    fails("application or server name can not be empty: TARS_SERVER is set to nothing");
     setenv("TARS_SERVER", "B", 1);
     works();
     ck_assert_uint_eq(meta.adapter_count, 0);
