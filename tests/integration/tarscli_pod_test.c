@@ -66,6 +66,40 @@ START_TEST(stop_mark_keeps_the_server_down_until_it_is_removed)
 }
 END_TEST
 
+START_TEST(command_lines_of_variables_run_in_their_order)
+{
+    struct pod pod = lonely_pod();
+    pod_script(&pod, "bin/start.sh",
+               tk_text("echo start >>$TARS_PATH/order\n%s", pod_serve_line()));
+    pod_env(&pod, "TARS_STOP_PATH=echo stop >>$TARS_PATH/order");
+    pod_env(&pod, "TARS_BEFORE_CHECK_SCRIPT=echo before >>$TARS_PATH/order");
+    pod_env(&pod, "TARS_CHECK_INTERVAL=60s");
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    pid_t first = pod_server(&pod);
+    kill(first, SIGKILL);
+    ck_assert(tk_eventually(pod_server(&pod) != first, SOON_MS));
+    char *order = tk_read_file(pod_file(&pod, "order"));
+    ck_assert_str_eq(order, "before\nstart\nstop\nbefore\nstart\n");
+    free(order);
+    pod_drop(&pod);
+}
+END_TEST
+
+START_TEST(restarts_can_be_kept_apart)
+{
+    struct pod pod = lonely_pod();
+    pod_script(&pod, "bin/start.sh", "exit 3\n");
+    pod_env(&pod, "TARS_RESTART_SPACING=5m");
+    pod_start(&pod);
+    ck_assert(tk_eventually(
+        pod_file_has(&pod, "log/supervisor.log", "the next start is in 29") ||
+            pod_file_has(&pod, "log/supervisor.log", "the next start is in 300000 ms"),
+        SOON_MS));
+    pod_drop(&pod);
+}
+END_TEST
+
 START_TEST(crash_loop_waits_longer_each_time_and_shows_the_output)
 {
     struct pod pod = lonely_pod();
@@ -462,6 +496,8 @@ static int run_tests(void)
     tcase_set_timeout(tc, 90);
     tcase_add_test(tc, start_script_may_leave_the_server_in_the_background);
     tcase_add_test(tc, stop_mark_keeps_the_server_down_until_it_is_removed);
+    tcase_add_test(tc, command_lines_of_variables_run_in_their_order);
+    tcase_add_test(tc, restarts_can_be_kept_apart);
     tcase_add_test(tc, crash_loop_waits_longer_each_time_and_shows_the_output);
     tcase_add_test(tc, hung_server_that_still_listens_is_noticed_by_ping);
     tcase_add_test(tc, server_whose_heartbeats_end_is_started_again);
