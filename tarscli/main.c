@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tarscli: runs a Tars server in a container and tells the registry of it. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,6 +51,18 @@ static bool wants_help(const struct command *command, int argc, char **argv)
                          (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)));
 }
 
+/* PID 1 never gets a signal that it does not handle yet: what comes during the start has to wait
+ * for loop_on_signal. */
+static void keep_signals_waiting(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGQUIT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
     struct environment environment;
@@ -66,6 +79,8 @@ static int run(const struct command *command, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], command_supervisor.name) == 0)
+        keep_signals_waiting();
     if (!standard_files_open())
         return 1;
     log_set_level(LOG_LEVEL_NONE); /* the supervisor has a log, the others one line of error */

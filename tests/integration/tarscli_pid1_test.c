@@ -144,6 +144,41 @@ START_TEST(signals_go_on_to_the_server_and_sigterm_takes_it_down)
 }
 END_TEST
 
+/* Waits until it does not lose SIGTERM any more; true when it was seen while it starts, where that
+ * waits. */
+static bool await_start(struct container *c)
+{
+    unsigned long long waiting = 0, caught = 0;
+    int64_t end = tk_ms() + SOON_MS;
+    while (!((waiting | caught) & (1U << (SIGTERM - 1))) && tk_ms() < end) {
+        c->first = first_child(c->outside->pid);
+        bool is = c->first > 0 && runs_tarscli(c->first);
+        char *text = is ? tk_read_file(tk_text("/proc/%d/status", (int)c->first)) : NULL;
+        const char *at = text ? strstr(text, "SigBlk:") : NULL;
+        if (at && sscanf(at, "SigBlk: %llx SigIgn: %*x SigCgt: %llx", &waiting, &caught) != 2)
+            waiting = caught = 0;
+        free(text);
+    }
+    return waiting & (1U << (SIGTERM - 1));
+}
+
+START_TEST(sigterm_at_the_very_start_is_not_lost)
+{
+    bool seen = false;
+    for (int i = 0; i < 4 && !seen; i++) { /* once, unless this test is too slow */
+        struct container c = {.pod = pod_of("tars.tarsregistry.QueryObj@tcp -h 127.0.0.1 -p 1")};
+        const char *argv[LAUNCHER];
+        pod_env(&c.pod, "TARS_PRESTOP_WAITTIME=0");
+        pod_script(&c.pod, "bin/start.sh", "exec sleep 600\n");
+        fill(argv, launcher, tk_program("tarscli"), "supervisor");
+        c.outside = tk_spawn(argv, c.pod.env, NULL);
+        seen = await_start(&c);
+        stop(&c);
+    }
+    ck_assert(seen);
+}
+END_TEST
+
 START_TEST(orphans_and_the_server_are_reaped)
 {
     pid_t children[CHILDREN];
@@ -183,6 +218,7 @@ static int run_tests(void)
     tcase_set_timeout(tc, 60);
     if (launcher) {
         tcase_add_test(tc, signals_go_on_to_the_server_and_sigterm_takes_it_down);
+        tcase_add_test(tc, sigterm_at_the_very_start_is_not_lost);
         tcase_add_test(tc, orphans_and_the_server_are_reaped);
         tcase_add_test(tc, nothing_outlives_pid_one);
     } else {
