@@ -223,8 +223,8 @@ void sup_probe_done(struct sup_probe *probe, bool ok, const char *reason);
 
 /*
  * A heartbeat for a key (NULL or "": for all). With a pid (0: none) of another process of its tree
- * that one becomes the main process. False when the key is unknown or the process not of its tree:
- * then nothing else happens.
+ * that one becomes the main process, unless it is an ancestor of the present one. False when the
+ * key is unknown or the process not of its tree: then nothing else happens.
  */
 bool sup_heartbeat(struct sup_server *server, const char *key, pid_t pid);
 /* It says that it is still starting: active becomes activating until the next heartbeat. */

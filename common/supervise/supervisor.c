@@ -308,7 +308,19 @@ static bool is_of_tree(const struct sup_server *server, pid_t pid, struct sup_pr
     return i < count;
 }
 
-/* True when the process may speak for the server; another one of its tree becomes the main one. */
+static bool is_above(pid_t pid, pid_t below)
+{
+    struct sup_proc proc;
+    while (below > 1 && below != getpid() && sup_proc_read(below, &proc)) {
+        below = proc.parent;
+        if (below == pid)
+            return true;
+    }
+    return false;
+}
+
+/* True when the process may speak for the server; another one of its tree becomes the main one,
+ * but not one that has handed over to its own child and speaks until it ends. */
 static bool accept_speaker(struct sup_server *server, pid_t pid)
 {
     struct sup_proc proc;
@@ -317,7 +329,11 @@ static bool accept_speaker(struct sup_server *server, pid_t pid)
         return false;
     if (pid == 0 || pid == server->pid)
         return true;
-    if (!is_of_tree(server, pid, &proc) || !sup_server_follow(server, &proc))
+    if (!is_of_tree(server, pid, &proc))
+        return false;
+    if (is_above(pid, server->pid))
+        return true;
+    if (!sup_server_follow(server, &proc))
         return false;
     sup_server_write_record(server);
     sup_server_emit(server, SUP_EVENT_FOLLOWED, -1, 0, "its heartbeat comes from another process");

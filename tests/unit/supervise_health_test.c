@@ -411,6 +411,34 @@ END_TEST
 /* ---- slow starts, sinks
  * ---------------------------------------------------------------------------- */
 
+START_TEST(one_that_has_handed_over_stays_so_while_it_still_speaks)
+{
+    struct nursery *n = nursery_new(NULL);
+    const struct sup_check beats = {.kind = SUP_CHECK_HEARTBEAT, .timeout_ms = 30000};
+    struct sup_spec spec = {.checks = &beats, .check_count = 1};
+    const char *file = tk_text("%s/successor", tk_dir());
+    struct sup_server *s = nursery_add(
+        n, "graceful",
+        tk_text("sleep 600 & echo $! >%s; trap 'exit 7' USR1; while :; do sleep 0.05; done", file),
+        &spec);
+    sup_start(s);
+    ck_assert(nursery_until(n, read_pid(file) > 0, 5000));
+    pid_t first = sup_state(s).pid, successor = read_pid(file);
+    ck_assert(sup_heartbeat(s, NULL, first));
+    ck_assert(sup_heartbeat(s, NULL, successor));
+    ck_assert_int_eq(sup_state(s).pid, successor);
+    ck_assert(sup_heartbeat(s, NULL, first)); /* it serves on for a while */
+    ck_assert_int_eq(sup_state(s).pid, successor);
+    kill(first, SIGUSR1);
+    ck_assert(nursery_until(n, kill(first, 0) != 0, 5000));
+    nursery_until(n, false, 50);
+    ck_assert_int_eq(sup_state(s).pid, successor);
+    ck_assert_int_eq(nursery_present(s), SUP_ACTIVE);
+    ck_assert_uint_eq(n->exits, 0);
+    nursery_free(n);
+}
+END_TEST
+
 START_TEST(a_start_without_end_is_told_and_restarted_where_wanted)
 {
     struct nursery *n = nursery_new(NULL);
@@ -528,6 +556,7 @@ int main(void)
     tcase_add_test(tc, a_program_that_sends_none_is_judged_by_the_rest);
     tcase_add_test(tc, a_server_that_was_found_need_not_have_sent_any);
     tcase_add_test(tc, only_its_own_processes_speak_for_a_server);
+    tcase_add_test(tc, one_that_has_handed_over_stays_so_while_it_still_speaks);
     tcase_add_test(tc, a_start_without_end_is_told_and_restarted_where_wanted);
     tcase_add_test(tc, sinks_are_told_until_they_have_heard);
     tcase_add_test(tc, an_update_changes_the_checks_at_once);
