@@ -26,6 +26,6 @@ $(INTEROP_BIN): $(BUILD)/tests/interop/%: $(OBJ)/tests/interop/c/%.o $(OBJ)/gen/
 .PHONY: test-peers test-sdks test-clients
 test-peers: test-sdks test-clients
 test-sdks:
-	@tests/interop/prepare node java python hello-java
+	@tests/interop/prepare node java go python hello-java
 test-clients:
 	@tests/store/clients/prepare python node java
