@@ -192,7 +192,7 @@ classpath() {
     echo "$peers/java/target/classes:$(cat "$peers/java/classpath")"
 }
 
-# serve KIND NAME: runs the peer (node, java or c) with $work/NAME.conf; its process is in
+# serve KIND NAME: runs the peer (node, java, go or c) with $work/NAME.conf; its process is in
 # ${process[NAME]}.
 declare -A process
 serve() {
@@ -201,6 +201,7 @@ serve() {
     java)
         NAME=$2 start "$2" "${java[@]}" -Dconfig="$work/$2.conf" -cp "$(classpath)" com.qq.tars.server.startup.Main
         ;;
+    go) NAME=$2 start "$2" "$peers/go/peer" --config="$work/$2.conf" ;;
     c) NAME=$2 start "$2" "$BUILD/tests/interop/server" --config="$work/$2.conf" ;;
     esac
     process[$2]=$pid
@@ -229,6 +230,7 @@ client_command() {
     java)
         command=("${java[@]}" -Drefresh="${REFRESH:-60000}" -cp "$(classpath)" interop.Client "$2" "${3:-}" "$(mktemp -d "$work/data.XXXXXX")")
         ;;
+    go) command=("$peers/go/peer" client "$2" "${3:-}") ;;
     c) command=("$BUILD/tests/interop/client" "$2" "${3:-}") ;;
     esac
 }

@@ -3,21 +3,22 @@
 # The peers with each other, without anything of ours: what later fails against our programs and
 # not here is ours.
 . "$(dirname "$0")/lib.bash"
-"$tests/prepare" node java || give_up "the peers can be installed"
+"$tests/prepare" node java go || give_up "the peers can be installed"
 
-node_port=$(free_port)
-java_port=$(free_port)
-config node1 NodeServer "tcp -h 127.0.0.1 -p $node_port -t 60000"
-config java1 JavaServer "tcp -h 127.0.0.1 -p $java_port -t 60000"
-serve node node1
-serve java java1
-wait_listen "$node_port" || give_up "a Tars.js server starts" "$(tail -n 5 "$work/node1.log")"
-wait_listen "$java_port" || give_up "a TarsJava server starts" "$(tail -n 5 "$work/java1.log")"
+declare -A port
+for kind in node java go; do
+    port[$kind]=$(free_port)
+    config ${kind}1 "${kind^}Server" "tcp -h 127.0.0.1 -p ${port[$kind]} -t 60000"
+    serve $kind ${kind}1
+done
+for kind in node java go; do
+    wait_listen "${port[$kind]}" || give_up "a $kind server starts" "$(tail -n 5 "$work/${kind}1.log")"
+done
 
 value=$(node "$peers/node/generate.js" 7 1)
-for kind in node java; do
-    for to_kind in node java; do
-        case $to_kind in node) object="Interop.NodeServer.TypesObj@tcp -h 127.0.0.1 -p $node_port -t 60000" ;; *) object="Interop.JavaServer.TypesObj@tcp -h 127.0.0.1 -p $java_port -t 60000" ;; esac
+for kind in node java go; do
+    for to_kind in node java go; do
+        object="Interop.${to_kind^}Server.TypesObj@tcp -h 127.0.0.1 -p ${port[$to_kind]} -t 60000"
         name=$kind-$to_kind
         client $kind "$name" "$object"
         ask "$name" 'who {}'

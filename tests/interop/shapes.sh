@@ -3,7 +3,7 @@
 # The server that docs/sdk.md begins with, exactly as it stands there, called by clients of the
 # official SDKs.
 . "$(dirname "$0")/lib.bash"
-"$tests/prepare" node java || give_up "the peers can be installed"
+"$tests/prepare" node java go || give_up "the peers can be installed"
 
 read -ra sanitize <<<"${SAN:+-fsanitize=$SAN}"
 read -ra libraries <<<"$(pkg-config --libs libevent libevent_pthreads openssl zlib)"
@@ -25,6 +25,7 @@ object="Demo.ShapeServer.ShapesObj@tcp -h 127.0.0.1 -p $serving -t 60000"
 expect "a Tars.js client calls it" '^area 6 returned 0$' "$(node "$peers/node/shapes.js" "$object" 2>&1)"
 expect "a TarsJava client calls it" '(^|
 )area 6.0 returned 0$' "$("${java[@]}" -cp "$(classpath)" interop.Shapes "$object" 2>&1)"
+expect "a TarsGo client calls it" '^area 6 returned 0$' "$("$peers/go/peer" shapes "$object" 2>&1)"
 expect "tarsc call calls it" '"value":6[,}]' "$("$BUILD/bin/tarsc" call --tars shapes.tars "$object" area \
     '{"corners":[{"x":0,"y":0},{"x":2,"y":0},{"x":2,"y":3},{"x":0,"y":3}]}' 2>&1)"
 finish
