@@ -9,15 +9,15 @@
 # LOSSLESS_ROUNDS=N (1) replaces and kills servers of all SDKs in turn; with more than one round TarsJava
 # asks the registry when it likes to, and drains are long enough for that.
 . "$(dirname "$0")/lib.bash"
-"$tests/prepare" node java || give_up "the peers can be installed"
+"$tests/prepare" node java go || give_up "the peers can be installed"
 suite
 
 rounds=${LOSSLESS_ROUNDS:-1}
 object=Interop.SteadyServer.TypesObj
-kinds=(node java c)
-clients=(c node java)
+kinds=(go java c node)
+clients=(c node java go)
 in_flight=4                                           # callers of a client
-declare -A refresh=([c]=5000 [node]=3000 [java]=2000) # how often each asks the registry, ms
+declare -A refresh=([c]=5000 [node]=3000 [java]=2000 [go]=4000) # how often each asks the registry, ms
 timeout_ms=1000                                       # of their calls
 drain=7s                                              # longer than the slowest of them
 late=()
@@ -53,6 +53,7 @@ pod() {
     case $2 in
     c) run="$BUILD/tests/interop/server --config=$config" ;;
     node) run="node $peers/node/server.js $config" ;;
+    go) run="$peers/go/peer --config=$config" ;;
     java) run="${java[*]} -Dconfig=$config -cp $(classpath) com.qq.tars.server.startup.Main" ;;
     esac
     mkdir -p "$path"/{bin,conf,data,log}
@@ -90,6 +91,7 @@ start_clients() {
         case $client in
         c) command=("$BUILD/tests/interop/steady") ;;
         node) command=(node "$peers/node/steady.js") ;;
+        go) command=("$peers/go/peer" steady) ;;
         java) command=("${java[@]}" "${late[@]}" -cp "$(classpath)" interop.Steady) ;;
         esac
         "${command[@]}" "$object" "$locator" "${refresh[$client]}" "$(mktemp -d "$work/data.XXXXXX")" \
@@ -171,9 +173,9 @@ start_clients
 check "every client calls both servers" until_true 60 eval 'all_saw pod1 && all_saw pod2'
 for client in "${clients[@]}"; do expect_lost "$client" 0 0 "no call has failed so far"; done
 for ((round = 1; round <= rounds; round++)); do
-    replace "pod$round" "pod$((round + 2))" "${kinds[(round + 1) % 3]}"
+    replace "pod$round" "pod$((round + 2))" "${kinds[(round + 1) % ${#kinds[@]}]}"
     crash "pod$((round + 1))" "comes back" 2.5
-    crash "pod$((round + 1))" "stays down" 6
+    crash "pod$((round + 2))" "stays down" 6
 done
 for client in "${clients[@]}"; do
     kill -TERM "${caller[$client]}"

@@ -3,7 +3,7 @@
 # Unmodified servers of each SDK under tarscli, with nothing but metadata and a start script: found by
 # name and called by clients of every language, told administrator's commands, drained and gone.
 . "$(dirname "$0")/lib.bash"
-"$tests/prepare" node java || give_up "the peers can be installed"
+"$tests/prepare" node java go || give_up "the peers can be installed"
 suite
 
 # tarscli KIND ARGUMENT...: in the pod of that kind. variables KIND: what it has in its environment.
@@ -39,34 +39,44 @@ EOF
 registered() {
     [[ $(found "$1") == 127.* ]]
 }
+# beats KIND: its supervisor has had a heartbeat of the server.
+beats() {
+    local node
+    node=$(sed -n 's/^ *node=//p' "$work/pod-$1/conf/${1^}Pod.conf")
+    "$BUILD/bin/tarsc" call "$node" getLatestKeepAliveTime '{}' | grep -q '"tars_ret":"*[1-9]'
+}
 ports=$(free_port)
 
 pod c "$BUILD/tests/interop/server" '--config=$TARS_PATH/conf/CPod.conf'
 pod node node "$peers/node/server.js" '$TARS_PATH/conf/NodePod.conf'
+pod go "$peers/go/peer" '--config=$TARS_PATH/conf/GoPod.conf'
 pod java "${java[@]}" '-Dconfig=$TARS_PATH/conf/JavaPod.conf' -cp "$(classpath)" com.qq.tars.server.startup.Main
 
-for kind in c node java; do
+for kind in c node java go; do
     if until_true 30 tarscli $kind hzcheck && until_true 5 registered "Interop.${kind^}Pod.TypesObj"; then
         ok "the probe is content with a $kind server"
     else
         not_ok "the probe is content with a $kind server" "$(tail -n 5 "$work/pod-$kind/log/supervisor.log" "$work/pod-$kind/log/start.log")"
     fi
 done
-for client in c node java; do
-    for kind in c node java; do
+for client in c node java go; do
+    for kind in c node java go; do
         client $client $client-$kind "Interop.${kind^}Pod.TypesObj" "$locator"
         ask $client-$kind 'who {}'
         expect "a $client client finds and calls the $kind server" "\"ret\":\"$kind\"" "$answer"
     done
 done
-for kind in c node java; do
+for kind in c java go; do # Tars.js knows a node only with an agent of its own
+    check "heartbeats of the $kind server come" until_true 12 beats $kind
+done
+for kind in c node java go; do
     # Tars.js opens no local endpoint by itself
     [ $kind = node ] || expect "the $kind server tells its version" '^notify succ:.+' "$(tarscli $kind notify tars.viewversion 2>&1)"
     check "the $kind server is drained" tarscli $kind prestop
     check_finds 3 "the registry has forgotten the $kind server" "Interop.${kind^}Pod.TypesObj" "- -"
     kill -TERM "${supervisor[$kind]}"
 done
-for kind in c node java; do
+for kind in c node java go; do
     wait "${supervisor[$kind]}"
     expect "the supervisor of the $kind server ends with 0" '^0$' "$?"
 done
