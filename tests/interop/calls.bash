@@ -54,3 +54,15 @@ poked() {
     ask "$1" 'pokes {}'
     [[ $answer =~ \"ret\":([0-9]+) ]] && [ $((BASH_REMATCH[1] / 100 * 100)) -ge "$2" ]
 }
+
+# large TITLE KIND OBJECT: megabytes there and back, less than the 10 MB at which TarsGo stops.
+large() {
+    local text
+    text=$(head -c 3000000 /dev/zero | tr '\0' x)
+    printf 'containers {"blob":[],"strs":["%s"],"words":{},"named":[],"paths":{},"at":{"x":1,"y":2}}\n' "$text" >"$work/large.in"
+    batch "$2" "$3" "$work/large.in" >"$work/large.out"
+    check "$1: megabytes there and back" holds "$work/large.out" "\"rstrs\":[\"$text\"]"
+}
+holds() {
+    [[ $(<"$1") == *"$2"* ]]
+}

@@ -28,6 +28,7 @@ for kind in node java go c; do
         every_type "$kind client, version $version" $kind "$object" $version $values
         parameters "$kind client, version $version" "$name"
     done
+    large "$kind client" $kind "$object"
     name=$kind-1
     tell "$name" ":timeout 200"
     ask "$name" 'slow {"ms":1500}'

@@ -4,20 +4,21 @@
 # clients of the official SDKs and ours, given nothing but the locator, find them by name and call
 # them, while servers stop, are killed and come back.
 . "$(dirname "$0")/lib.bash"
-"$tests/prepare" node java || give_up "the peers can be installed"
+"$tests/prepare" node java go || give_up "the peers can be installed"
 suite
-declare -A port
+# To TarsGo two instances on one address are one.
+declare -A port host=([node2]=127.0.0.2)
 
 # launch KIND NAME SERVER: starts the server on a port of its own.
 launch() {
     port[$2]=$(free_port)
-    config "$2" "$3" "tcp -h 127.0.0.1 -p ${port[$2]} -t 60000" "$locator"
+    config "$2" "$3" "tcp -h ${host[$2]:-127.0.0.1} -p ${port[$2]} -t 60000" "$locator"
     serve "$1" "$2"
 }
 ready() {
     wait_listen "${port[$1]}" || give_up "$1 starts" "$(tail -n 5 "$work/$1.log")"
 }
-at() { echo "127.0.0.1:${port[$1]}"; }
+at() { echo "${host[$1]:-127.0.0.1}:${port[$1]}"; }
 
 # answers CLIENT: how many of so many calls in a row each server answers, "failed" for the others.
 answers() {
@@ -31,26 +32,28 @@ many() { grep -c "^$2" <<<"$1"; }
 
 launch node node1 NodeServer
 launch java java1 JavaServer
+launch go go1 GoServer
 launch c c1 CServer
 node_object=Interop.NodeServer.TypesObj
 java_object=Interop.JavaServer.TypesObj
 check_finds 1 "an object that nobody registered is unknown, not an error" $node_object "- -"
-for name in node1 java1 c1; do ready $name; done
+for name in node1 java1 go1 c1; do ready $name; done
 
 # ---- found by name --------------------------------------------------------------------------------
 
 register node1 127.0.0.1 NodeServer 1000 "${port[node1]}"
 register java1 127.0.0.1 JavaServer 1000 "${port[java1]}"
+register go1 127.0.0.1 GoServer 1000 "${port[go1]}"
 register c1 127.0.0.1 CServer 1000 "${port[c1]}"
-for server in Node Java C; do
+for server in Node Java Go C; do
     check_finds 2 "the $server server is active as soon as it is reported" "Interop.${server}Server.TypesObj" "$(at ${server,}1) -"
 done
-for kind in node java c; do
+for kind in node java go c; do
     REFRESH=5000 client $kind $kind unused "$locator"
 done
-for server in Node Java C; do
+for server in Node Java Go C; do
     object=Interop.${server}Server.TypesObj
-    for kind in node java c; do
+    for kind in node java go c; do
         tell $kind ":object $object"
         ask $kind 'who {}'
         expect "a $kind client finds the $server server by name and calls it" "\"ret\":\"${server,}1\"" "$answer"
@@ -75,10 +78,10 @@ check_finds 2 "a server that starts again is active at once" $node_object "$(at 
 # Two copies, of which one goes in peace: nobody notices.
 launch node node2 NodeServer
 ready node2
-register node2 127.0.0.2 NodeServer 1000 "${port[node2]}"
+HOST=${host[node2]} register node2 127.0.0.2 NodeServer 1000 "${port[node2]}"
 both="$(printf '%s\n' "$(at node1)" "$(at node2)" | sort | paste -sd,)"
 check_finds 2 "two copies are both active" $node_object "$both -"
-for kind in node java c; do
+for kind in node java go c; do
     REFRESH=5000 client $kind $kind-two $node_object "$locator"
     got=$(answers $kind-two 20)
     check "calls of a $kind client spread over both copies" test "$(many "$got" node1)" -ge 6 -a "$(many "$got" node2)" -ge 6
@@ -91,13 +94,13 @@ end=$(($(now_ms) + 45000))
 got=
 while :; do
     now=
-    for kind in node java c; do now+=$(answers $kind-two 4)$'\n'; done
+    for kind in node java go c; do now+=$(answers $kind-two 4)$'\n'; done
     got+=$now
     [ "$(many "$now" node2)" -gt 0 ] && [ "$(now_ms)" -lt $end ] || break
     sleep 0.2
 done
 kill -TERM "${process[node2]}"
-for kind in node java c; do
+for kind in node java go c; do
     got+=$(answers $kind-two 10)$'\n'
     last=$(answers $kind-two 10)
     check "a $kind client calls only the copy that is left" test "$(many "$last" node1)" -eq 10
@@ -108,7 +111,7 @@ check "no call failed while a copy was taken out" test "$(many "$got" failed)" -
 
 launch node node2 NodeServer
 ready node2
-register node2 127.0.0.2 NodeServer 1000 "${port[node2]}"
+HOST=${host[node2]} register node2 127.0.0.2 NodeServer 1000 "${port[node2]}"
 both="$(printf '%s\n' "$(at node1)" "$(at node2)" | sort | paste -sd,)"
 check_finds 2 "a copy may come back" $node_object "$both -"
 client c c-both $node_object "$locator"
@@ -122,7 +125,7 @@ sleep $(((9000 - $(now_ms) + killed) / 1000))
 check_finds 1 "a killed server stays in the active list for three of its intervals, at least ten seconds" $java_object "$(at java1) -"
 check_finds 5 "a killed server leaves the active list after that" $java_object "- $(at java1)"
 check_finds 1 "so does a killed copy" $node_object "$(at node1) $(at node2)"
-for kind in node java c; do
+for kind in node java go c; do
     client $kind $kind-late $node_object "$locator"
     check "no call of a $kind client goes to a killed copy that left the list" test "$(many "$(answers $kind-late 10)" node1)" -eq 10
 done
@@ -130,7 +133,7 @@ launch java java1 JavaServer
 ready java1
 register java1 127.0.0.1 JavaServer 1000 "${port[java1]}"
 check_finds 2 "a killed server that starts again, elsewhere, is active at once" $java_object "$(at java1) -"
-for kind in node java c; do
+for kind in node java go c; do
     client $kind $kind-again $java_object "$locator"
     check "a $kind client finds the server that started again" test "$(many "$(answers $kind-again 3)" java1)" -eq 3
 done
@@ -140,12 +143,12 @@ check_finds 1 "servers that report steadily were active all the time" Interop.CS
 
 suite_kill
 got=
-for kind in node java c; do got+=$(answers $kind-again 5)$'\n'; done
-check "clients go on calling what they have found while the registry is away" test "$(many "$got" java1)" -eq 15
+for kind in node java go c; do got+=$(answers $kind-again 5)$'\n'; done
+check "clients go on calling what they have found while the registry is away" test "$(many "$got" java1)" -eq 20
 suite_start
 check_finds 2 "registrations are there again at once after kill -9 of registry and store" $java_object "$(at java1) -"
 check_finds 1 "and so is what was known of a dead copy" $node_object "$(at node1) $(at node2)"
-for kind in node java c; do
+for kind in node java go c; do
     client $kind $kind-anew $node_object "$locator"
     check "a new $kind client finds a server through the registry that came back" test "$(many "$(answers $kind-anew 3)" node1)" -eq 3
 done

@@ -31,6 +31,7 @@ for kind in node java go; do
         every_type "$kind server, version $version" c "${object[$kind]}" $version $values
         parameters "$kind server, version $version" "$name"
     done
+    large "$kind server" c "${object[$kind]}"
     name=$kind-1
 
     ask "$name" ping

@@ -80,4 +80,21 @@ for kind in c node java go; do
     wait "${supervisor[$kind]}"
     expect "the supervisor of the $kind server ends with 0" '^0$' "$?"
 done
+
+# ---- the same on a laptop -------------------------------------------------------------------------
+
+run_object=Interop.GoRun.TypesObj
+variables run
+start run env "${env[@]}" TARS_PRESTOP_WAITTIME=0 "$BUILD/bin/tarsc" run --locator "$locator" --data "$work/run" \
+    --app Interop --server GoRun --servant TypesObj -- "$peers/go/peer" '--config={config}'
+check "a TarsGo server under tarsc run is registered" until_true 10 registered $run_object
+for client in c node java go; do
+    tell $client-go ":object $run_object"
+    ask $client-go 'who {}'
+    expect "a $client client finds and calls it" '"ret":"run"' "$answer"
+done
+kill -TERM "$pid"
+wait "$pid"
+expect "tarsc run ends with the server's status" '^0$' "$?"
+check_finds 3 "the registry has forgotten that one" $run_object "- -"
 finish
