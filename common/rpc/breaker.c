@@ -25,6 +25,7 @@ void rpc_breaker_begin(struct rpc_breaker *b, const struct rpc_breaker_conf *con
     if (b->state == RPC_BREAKER_CLOSED)
         return;
     b->state = RPC_BREAKER_TRYING;
+    b->left = false;
     b->try_at_ms = now_ms + conf->try_time_interval_ms;
 }
 
@@ -64,11 +65,19 @@ void rpc_breaker_success(struct rpc_breaker *b, const struct rpc_breaker_conf *c
 {
     bool bad_before = count(b, conf, now_ms, false);
 
+    if (b->left)
+        return;
     b->failed_in_row = b->connect_failed_in_row = 0;
     if (b->state != RPC_BREAKER_CLOSED)
         b->state = RPC_BREAKER_CLOSED;
     else if (bad_before)
         put_aside(b, conf, now_ms);
+}
+
+void rpc_breaker_leave(struct rpc_breaker *b, const struct rpc_breaker_conf *conf, int64_t now_ms)
+{
+    put_aside(b, conf, now_ms);
+    b->left = true;
 }
 
 bool rpc_breaker_failure(struct rpc_breaker *b, const struct rpc_breaker_conf *conf, int64_t now_ms)

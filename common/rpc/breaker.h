@@ -45,6 +45,7 @@ struct rpc_breaker {
     int32_t window_calls;
     int32_t window_failed;
     int64_t try_at_ms; /* OPEN: next try; TRYING: when the try is given up */
+    bool left;         /* OPEN: by rpc_breaker_leave, answers of old calls say nothing */
 };
 
 /* True when a call may go there now; true for one call at a time while it is put aside. */
@@ -54,6 +55,9 @@ void rpc_breaker_begin(struct rpc_breaker *b, const struct rpc_breaker_conf *con
 
 void rpc_breaker_success(struct rpc_breaker *b, const struct rpc_breaker_conf *conf,
                          int64_t now_ms);
+/* The server says that it is about to stop: puts the endpoint aside until a try succeeds. */
+void rpc_breaker_leave(struct rpc_breaker *b, const struct rpc_breaker_conf *conf, int64_t now_ms);
+
 /* Both return true when this failure put the endpoint aside. */
 bool rpc_breaker_failure(struct rpc_breaker *b, const struct rpc_breaker_conf *conf,
                          int64_t now_ms);

@@ -295,7 +295,9 @@ static bool read_response(struct rpc_connection *c, struct tars_str frame,
     return rpc_response_read(frame, c->setup->scratch, response, error);
 }
 
-/* Tars protocol: a server that is about to stop sends this with id 0. */
+/* Tars protocol: a server that is about to stop sends this with id 0. Of TarsGo the port still
+ * takes connections then, on which nobody answers: where there is another endpoint, new calls go
+ * there. */
 static bool is_reconnect_notice(const struct rpc_response *response)
 {
     return tars_str_is(response->description, "_reconnect_");
@@ -309,6 +311,7 @@ static void on_unsolicited(struct rpc_connection *c, const struct rpc_response *
         return;
     }
     rpc_count(&c->setup->counters->reconnects, 1);
+    c->functions->leaving(c->owner);
     rpc_connection_drain(c);
 }
 

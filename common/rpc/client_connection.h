@@ -42,6 +42,8 @@ struct rpc_connection_owner {
     /* It takes no calls any more and will be closed once its calls are done. */
     void (*draining)(void *owner, struct rpc_connection *connection);
     void (*pushed)(void *owner, const struct rpc_response *push);
+    /* The server said that it is about to stop; `draining` follows. */
+    void (*leaving)(void *owner);
     /* It is no more. Its calls end, or come back unsent, right after this; then `closed`. */
     void (*closing)(void *owner, struct rpc_connection *connection, enum rpc_connection_end end,
                     const char *reason);

@@ -200,6 +200,14 @@ static void on_pushed(void *owner, const struct rpc_response *push)
     n->setup->pushed(n->setup->user, push);
 }
 
+static void on_leaving(void *owner)
+{
+    struct rpc_node *n = owner;
+
+    snprintf(n->problem, sizeof n->problem, "the server said that it is about to stop");
+    rpc_breaker_leave(&n->breaker, &n->setup->conf->breaker, clock_ms());
+}
+
 static void on_closing(void *owner, struct rpc_connection *connection, enum rpc_connection_end end,
                        const char *reason)
 {
@@ -234,6 +242,7 @@ static const struct rpc_connection_owner events = {
     .ready = on_ready,
     .draining = on_draining,
     .pushed = on_pushed,
+    .leaving = on_leaving,
     .closing = on_closing,
     .closed = on_closed,
 };

@@ -382,6 +382,30 @@ START_TEST(a_reconnect_notice_moves_new_calls_and_lets_old_ones_finish)
 }
 END_TEST
 
+/* A server that stops may leave its port open and answer nobody there (TarsGo). */
+START_TEST(after_a_reconnect_notice_new_calls_go_to_other_endpoints)
+{
+    _Atomic bool closed = false;
+    struct peer *leaving = peer_start(say_goodbye, &closed), *other = peer_start(peer_echo, NULL);
+    struct tars_proxy *both = tars_proxy_get(
+        client, tk_text("%s:tcp -h 127.0.0.1 -p %u", peer_object(leaving, "Demo.Echo.EchoObj"),
+                        (unsigned)peer_port(other)));
+    struct answer old = {0};
+
+    for (int i = 0; i < 2; i++) /* one for each; the other one's answer comes at once */
+        tars_proxy_call_raw(both, "echo", tars_str("x"), NULL, keep_answer, &old);
+    ck_assert(tk_eventually(metric("tars_client_reconnect_notices_total") == 1, 2000));
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(call(both, "new", NULL, 1000).error, 0);
+    ck_assert(tk_eventually(old.count == 2 && closed, 2000));
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(call(both, "new", NULL, 1000).error, 0);
+    ck_assert_uint_eq(peer_connections(leaving), 1);
+    peer_stop(leaving);
+    peer_stop(other);
+}
+END_TEST
+
 /* ---- pushes --------------------------------------------------------------------------------- */
 
 static void push_and_echo(void *user, int fd, unsigned nth)
@@ -798,6 +822,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_connection_that_dies_fails_its_calls_at_once);
     tcase_add_test(t, an_idle_connection_that_is_closed_is_replaced_in_silence);
     tcase_add_test(t, a_reconnect_notice_moves_new_calls_and_lets_old_ones_finish);
+    tcase_add_test(t, after_a_reconnect_notice_new_calls_go_to_other_endpoints);
     tcase_add_test(t, pushes_reach_their_callback);
     tcase_add_test(t, pushes_without_a_callback_are_ignored);
     tcase_add_test(t, a_full_send_queue_refuses_calls_with_the_send_code);

@@ -49,6 +49,18 @@ START_TEST(a_successful_try_brings_it_back_and_a_failed_one_does_not)
 }
 END_TEST
 
+START_TEST(who_says_that_it_stops_comes_back_by_a_try_and_not_by_old_answers)
+{
+    rpc_breaker_leave(&b, &conf, 1000);
+    rpc_breaker_success(&b, &conf, 1001);
+    ck_assert_int_eq(b.state, RPC_BREAKER_OPEN);
+    ck_assert(!rpc_breaker_usable(&b, 5999));
+    rpc_breaker_begin(&b, &conf, 6000);
+    rpc_breaker_success(&b, &conf, 6001);
+    ck_assert_int_eq(b.state, RPC_BREAKER_CLOSED);
+}
+END_TEST
+
 START_TEST(a_larger_number_of_failures_in_a_row_also_needs_its_time)
 {
     conf.frequence_fail_invoke = 3;
@@ -123,6 +135,7 @@ int main(void)
     tcase_add_test(t, with_the_defaults_the_first_failure_puts_aside);
     tcase_add_test(t, one_call_at_a_time_tries_an_endpoint_put_aside);
     tcase_add_test(t, a_successful_try_brings_it_back_and_a_failed_one_does_not);
+    tcase_add_test(t, who_says_that_it_stops_comes_back_by_a_try_and_not_by_old_answers);
     tcase_add_test(t, a_larger_number_of_failures_in_a_row_also_needs_its_time);
     tcase_add_test(t, an_interval_with_too_many_failures_puts_aside_at_its_end);
     tcase_add_test(t, an_interval_with_a_small_share_of_failures_is_fine);
