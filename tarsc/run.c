@@ -199,6 +199,18 @@ static int parse(struct run *run, int argc, char **argv)
 /* ---- the server
  * ------------------------------------------------------------------------------------ */
 
+/* A message that speaks of a variable names the option that set it. */
+static bool name_option(struct run *run)
+{
+    for (size_t i = 0; i < BY_VARIABLE; i++) {
+        size_t len = strlen(by_variable[i].variable);
+        if (by_variable[i].name && strncmp(run->error.text, by_variable[i].variable, len) == 0 &&
+            run->error.text[len] == ':')
+            return tars_fail_prefix(&run->error, "--%s: ", by_variable[i].name);
+    }
+    return false;
+}
+
 /* The registry keeps another text as no set at all. */
 static bool check_set(struct run *run)
 {
@@ -218,7 +230,7 @@ static bool read_environment(struct run *run)
         if (by_variable[i].fallback)
             setenv(by_variable[i].variable, by_variable[i].fallback, 0);
     if (!environment_read(e, USED_BY_SUPERVISOR, &run->error))
-        return false;
+        return name_option(run);
     if (inet_pton(AF_INET, e->local_ip, &ignored) != 1 &&
         inet_pton(AF_INET6, e->local_ip, &ignored) != 1)
         return tars_fail(&run->error, 1, "--node: '%.60s' is no numeric address", e->local_ip);

@@ -424,7 +424,7 @@ START_TEST(wrong_arguments_are_named)
         {"--servant", "A=99999", "servant A=99999: the port is not one of 1 to 65535"},
         {"--set", "a.b", "--set: 'a.b' is no set"},
         {"--node", "localhost", "--node: 'localhost' is no numeric address"},
-        {"--drain", "soon", "TARS_PRESTOP_WAITTIME"},
+        {"--drain", "soon", "--drain: TARS_PRESTOP_WAITTIME: 'soon' is no duration"},
         {"--locator", "tars.tarsregistry.QueryObj", "locator"},
         {"--token-file", "/no/such", "/no/such"},
         {"--merge", "/no/such", "/no/such"},
