@@ -12,7 +12,8 @@ enum { LOGFILE_MAX = 10 << 20, LOGFILE_OLD = 5 };
  * closed. When the file cannot be written they stay what they are, with the reason in *error.
  */
 int logfile_redirect(const char *path, struct tars_error *error);
-/* Begins a new file when this one was removed or is larger than LOGFILE_MAX; old ones become path.1, path.2, … */
+/* Begins a new file when this one was removed or is larger than LOGFILE_MAX; old ones become
+ * path.1, path.2, … */
 void logfile_roll(const char *path);
 
 #endif
