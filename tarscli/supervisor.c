@@ -424,6 +424,15 @@ static bool info_changed(struct supervision *s)
     return changed;
 }
 
+/* What the server's own genconf is to know. */
+static void name_ports(struct supervision *s)
+{
+    free(s->held_ports);
+    s->held_ports = ports_variable(s->ports);
+    s->variables[0] = s->gomaxprocs;
+    s->variables[1] = s->held_ports;
+}
+
 /* A genconf that the start script ran has chosen other ports: all that knows of them hears it. */
 static void take_info(struct supervision *s)
 {
@@ -436,6 +445,8 @@ static void take_info(struct supervision *s)
 
     if (ok) {
         s->meta = fresh;
+        generate_hold(fresh, s->ports);
+        name_ports(s);
         ok = describe(s, &spec, argv, steps, &error) && sup_update(s->server, &spec, &error);
     }
     if (!ok) {
@@ -512,14 +523,16 @@ static bool add_server(struct supervision *s, struct tars_error *error)
     struct sup_spec spec;
     const char *argv[2];
 
-    free(s->held_ports);
-    s->held_ports = ports_variable(s->ports);
-    s->variables[0] = s->gomaxprocs;
-    s->variables[1] = s->held_ports;
+    name_ports(s);
     if (!describe(s, &spec, argv, steps, error))
         return false;
     s->server = sup_add(s->sup, &spec, error);
     return s->server != NULL;
+}
+
+static struct ports *open_ports(const struct environment *e)
+{
+    return ports_new(e->port_min, e->port_max, e->held_ports);
 }
 
 /* The server of a supervisor that was killed may still run, on the ports that it was given. */
@@ -528,14 +541,18 @@ static bool adopt(struct supervision *s)
     struct sup_status status;
     struct tars_error ignored;
 
-    if (!generate_load(s->environment, s->meta, &ignored) || !meta_check(s->meta, &ignored) ||
-        !add_server(s, &ignored))
+    if (!generate_load(s->environment, s->meta, &ignored) || !meta_check(s->meta, &ignored))
         return false;
-    sup_status(s->server, &status);
-    if (status.adopted)
-        return true;
-    sup_remove(s->server);
-    s->server = NULL;
+    generate_hold(s->meta, s->ports);
+    if (add_server(s, &ignored)) {
+        sup_status(s->server, &status);
+        if (status.adopted)
+            return true;
+        sup_remove(s->server);
+        s->server = NULL;
+    }
+    ports_free(s->ports);
+    s->ports = open_ports(s->environment);
     return false;
 }
 
@@ -625,7 +642,7 @@ static int run(const struct environment *environment, int argc, char **argv,
     if (*no_log.text)
         log_warn("supervisor", "%s; the log goes to stderr", no_log.text);
     s.loop = loop_new("supervisor");
-    s.ports = ports_new(environment->port_min, environment->port_max, environment->held_ports);
+    s.ports = open_ports(environment);
     s.meta = xcalloc(1, sizeof *s.meta);
     ok = start(&s, error);
     if (ok)

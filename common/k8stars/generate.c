@@ -337,6 +337,24 @@ bool generate(const struct environment *environment, struct ports *ports, struct
            generate_write(environment, meta, error);
 }
 
+static void hold(struct ports *ports, const char *text)
+{
+    struct tars_endpoint endpoint;
+    struct tars_error ignored;
+
+    if (tars_endpoint_parse(tars_str(text), &endpoint, &ignored) && endpoint.port)
+        ports_avoid(ports, endpoint.port);
+}
+
+void generate_hold(const struct meta *meta, struct ports *ports)
+{
+    for (size_t i = 0; i < meta->adapter_count; i++)
+        hold(ports, meta->adapters[i].endpoint);
+    hold(ports, meta->local);
+    if (meta->heartbeat_port)
+        ports_avoid(ports, (uint16_t)meta->heartbeat_port);
+}
+
 bool generate_load(const struct environment *environment, struct meta *meta,
                    struct tars_error *error)
 {

@@ -28,6 +28,9 @@ bool generate_settle(const struct environment *environment, struct ports *ports,
 bool generate_write(const struct environment *environment, struct meta *meta,
                     struct tars_error *error) TARS_MUSTCHECK;
 
+/* Holds the ports of a server that runs already, or of whatever another genconf chose. */
+void generate_hold(const struct meta *meta, struct ports *ports);
+
 /* What an earlier genconf wrote; meta_free is due in any case. */
 bool generate_load(const struct environment *environment, struct meta *meta,
                    struct tars_error *error) TARS_MUSTCHECK;

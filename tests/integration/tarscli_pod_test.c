@@ -224,6 +224,36 @@ START_TEST(server_of_a_killed_supervisor_is_taken_over)
 }
 END_TEST
 
+/* Its start script makes the configuration anew, as those of K8STARS' images do. */
+START_TEST(server_that_was_taken_over_keeps_its_ports_and_its_node)
+{
+    struct pod pod = lonely_pod();
+    pod_script(&pod, "bin/start.sh",
+               tk_text("%s genconf\necho ports $TARSCLI_PORTS >>$TARS_PATH/ports\n%s",
+                       tk_program("tarscli"), pod_serve_line()));
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    pid_t before = pod_server(&pod);
+    char *first = tk_read_file(pod_file(&pod, "conf/ShapeServer.conf"));
+    char *ports = tk_read_file(pod_file(&pod, "ports"));
+    tk_kill(pod.supervisor);
+    tk_write_file(pod_file(&pod, "data/check_status"), "inactive");
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    ck_assert_int_eq(pod_server(&pod), before);
+    kill(before, SIGKILL);
+    ck_assert(tk_eventually(pod_server(&pod) != before && pod_ready(&pod), SOON_MS));
+    char *second = tk_read_file(pod_file(&pod, "conf/ShapeServer.conf"));
+    ck_assert_ptr_nonnull(strstr(first, "node="));
+    ck_assert_str_eq(second, first);
+    ck_assert_uint_eq(pod_count(&pod, "ports", ports), 2);
+    free(first);
+    free(second);
+    free(ports);
+    pod_drop(&pod);
+}
+END_TEST
+
 START_TEST(two_supervised_servers_of_one_network_get_their_own_ports)
 {
     struct pod a = lonely_pod(), b = lonely_pod();
@@ -505,6 +535,7 @@ static int run_tests(void)
     tcase_add_test(tc, slow_start_becomes_inactive_after_its_time);
     tcase_add_test(tc, probe_fails_when_the_supervisor_stands_still);
     tcase_add_test(tc, server_of_a_killed_supervisor_is_taken_over);
+    tcase_add_test(tc, server_that_was_taken_over_keeps_its_ports_and_its_node);
     tcase_add_test(tc, two_supervised_servers_of_one_network_get_their_own_ports);
     tcase_add_test(tc, errors_at_the_start_are_seen_in_log_and_container);
     tcase_add_test(tc, without_a_log_folder_the_log_goes_to_stderr);
