@@ -279,10 +279,11 @@ static void terminate(void *user, int number)
     reporter_stop(s->reporter);
     sup_hold(s->server, true);
     if (!status_begin_drain(s->environment, &error)) {
-        if (error.code)
-            log_warn("supervisor", "%s", error.text);
-        on_drained(s);
-        return;
+        if (!error.code) { /* the hook did it */
+            on_drained(s);
+            return;
+        }
+        log_warn("supervisor", "%s; the server is drained all the same", error.text);
     }
     if (!status_write(s->environment, STATUS_DEACTIVATING, &error))
         log_warn("supervisor", "%s", error.text);

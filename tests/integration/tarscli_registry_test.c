@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tarscli as it is installed, with a real registry and store. */
+#include <arpa/inet.h>
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -152,6 +153,70 @@ START_TEST(sigterm_alone_drains_stops_and_leaves_nothing)
     ck_assert_int_eq(pod.supervisor->status, 0);
     ck_assert_int_ne(kill(server, 0), 0);
     becomes("/", 3000);
+}
+END_TEST
+
+static const int endings[] = {SIGINT, SIGQUIT};
+
+START_TEST(other_signals_that_end_it_do_the_same)
+{
+    struct pod pod = pod_of(locator());
+    pod_env(&pod, "TARS_PRESTOP_WAITTIME=0");
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    becomes("127.0.0.1/", SOON_MS);
+    pid_t server = pod_server(&pod);
+    tk_signal(pod.supervisor, endings[_i]);
+    ck_assert(tk_wait(pod.supervisor, SOON_MS));
+    ck_assert_int_eq(pod.supervisor->status, 0);
+    ck_assert_int_ne(kill(server, 0), 0);
+    becomes("/", 3000);
+    ck_assert(pod_file_has(&pod, "log/start.log", "AdminObj was asked to stop"));
+}
+END_TEST
+
+START_TEST(data_that_cannot_be_written_is_no_reason_not_to_drain)
+{
+    struct pod pod = pod_of(locator());
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    becomes("127.0.0.1/", SOON_MS);
+    ck_assert_int_eq(rename(pod_file(&pod, "data"), pod_file(&pod, "away")), 0);
+    tk_write_file(pod_file(&pod, "data"), "no folder"); /* also root cannot write into it */
+    int64_t began = tk_ms();
+    tk_signal(pod.supervisor, SIGTERM);
+    becomes("/127.0.0.1", 3000);
+    ck_assert(tk_wait(pod.supervisor, SOON_MS));
+    ck_assert_int_eq(pod.supervisor->status, 0);
+    ck_assert_int_ge(tk_ms() - began, 2000); /* the wait */
+    becomes("/", 3000);
+}
+END_TEST
+
+START_TEST(notify_service_that_never_answers_holds_nothing_up)
+{
+    struct pod pod = pod_of(locator());
+    char *meta = tk_read_file(pod_file(&pod, "bin/_server_meta.yaml"));
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(silent, (struct sockaddr *)&at, len), 0);
+    ck_assert_int_eq(listen(silent, 8), 0);
+    getsockname(silent, (struct sockaddr *)&at, &len);
+    tk_write_file(pod_file(&pod, "bin/_server_meta.yaml"),
+                  tk_text("notifyObj: tars.tarsnotify.NotifyObj@tcp -h 127.0.0.1 -p %u\n%s",
+                          ntohs(at.sin_port), meta));
+    free(meta);
+    int64_t began = tk_ms();
+    pod_start(&pod);
+    pod_wait_ready(&pod);
+    becomes("127.0.0.1/", SOON_MS);
+    ck_assert_int_lt(tk_ms() - began, 8000); /* one attempt at a time, and none is waited for */
+    pid_t before = pod_server(&pod);
+    kill(before, SIGKILL);
+    ck_assert(tk_eventually(pod_server(&pod) != before && pod_ready(&pod), SOON_MS));
+    pod_stop(&pod);
+    close(silent);
 }
 END_TEST
 
@@ -380,6 +445,10 @@ static int run_tests(void)
     tcase_add_test(tc, prestop_drains_and_the_rows_are_gone_before_the_server_is);
     tcase_add_test(tc, hook_drains_on_a_full_disk_too);
     tcase_add_test(tc, sigterm_alone_drains_stops_and_leaves_nothing);
+    tcase_add_loop_test(tc, other_signals_that_end_it_do_the_same, 0,
+                        (int)(sizeof endings / sizeof *endings));
+    tcase_add_test(tc, data_that_cannot_be_written_is_no_reason_not_to_drain);
+    tcase_add_test(tc, notify_service_that_never_answers_holds_nothing_up);
     tcase_add_test(tc, mark_of_an_old_drain_does_not_count);
     tcase_add_test(tc, server_starts_while_the_registry_is_down_and_is_registered_later);
     tcase_add_test(tc, registry_that_lost_its_data_gets_the_registration_again);
