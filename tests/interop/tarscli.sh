@@ -69,6 +69,22 @@ done
 for kind in c java go; do # Tars.js knows a node only with an agent of its own
     check "heartbeats of the $kind server come" until_true 12 beats $kind
 done
+# TarsGo can hand its ports to a successor, which then is the supervisor's server.
+answers_anew() {
+    ask c-go 'who {}'
+    [[ $answer =~ \"pid\":([0-9]+) ]] && [ "${BASH_REMATCH[1]}" != "$1" ] && ! kill -0 "$1"
+}
+followed() {
+    grep -q 'heartbeat comes from another process' "$work/pod-go/log/supervisor.log"
+}
+ask c-go 'who {}'
+old=${answer##*:}
+old=${old%%\}*}
+expect "the go server is told to restart gracefully" '^notify succ:' "$(tarscli go notify tars.gracerestart 2>&1)"
+check "its successor answers and it ends" until_true 15 answers_anew "$old"
+check "the supervisor goes on with the successor" until_true 15 followed
+expect "and did not start one itself" '^1$' "$(grep -c 'started as process' "$work/pod-go/log/supervisor.log")"
+check "the probe is content with the successor" tarscli go hzcheck
 for kind in c node java go; do
     # Tars.js opens no local endpoint by itself
     [ $kind = node ] || expect "the $kind server tells its version" '^notify succ:.+' "$(tarscli $kind notify tars.viewversion 2>&1)"
