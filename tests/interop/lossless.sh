@@ -18,7 +18,7 @@ kinds=(go java c node)
 clients=(c node java go)
 in_flight=4                                           # callers of a client
 declare -A refresh=([c]=5000 [node]=3000 [java]=2000 [go]=4000) # how often each asks the registry, ms
-timeout_ms=1000                                       # of their calls
+timeout_ms=1000                                       # the most that their calls take
 drain=7s                                              # longer than the slowest of them
 late=()
 if [ "$rounds" -gt 1 ]; then

@@ -17,10 +17,12 @@ import (
 	"github.com/TarsCloud/TarsGo/tars"
 )
 
+// TarsGo tells nobody that the connection is lost with his call: he waits for the time-out. It is less
+// than the second after which a server that crashed is started again, see docs/tarscli.md.
 const (
 	callers   = 4
 	pause     = 5 * time.Millisecond
-	timeoutMs = 1000
+	timeoutMs = 600
 )
 
 type counter struct {
