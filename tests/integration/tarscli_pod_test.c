@@ -162,7 +162,13 @@ START_TEST(script_before_checks_is_killed_when_it_hangs)
     char *pids = tk_read_file(pod_file(&pod, "before"));
     ck_assert(tk_eventually(kill((pid_t)atoi(pids), 0) != 0, SOON_MS));
     free(pids);
-    pod_drop(&pod);
+    pod_stop(&pod);
+    pids = tk_read_file(pod_file(&pod, "before")); /* also the last one has gone */
+    const char *last = pids;
+    for (const char *line = pids; *line; line = strchr(line, '\n') + 1)
+        last = line;
+    ck_assert(tk_eventually(kill((pid_t)atoi(last), 0) != 0, SOON_MS));
+    free(pids);
 }
 END_TEST
 
