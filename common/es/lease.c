@@ -215,8 +215,8 @@ static void decide(struct es_lease *lease)
 /* Larger than any that a document had which was lost with its index. */
 static int64_t first_epoch(const struct es_lease *lease)
 {
-    int64_t seconds = clock_wall_ms() / 1000;
-    return lease->seen_epoch >= seconds ? lease->seen_epoch + 1 : seconds;
+    int64_t now = clock_wall_ms();
+    return lease->seen_epoch >= now ? lease->seen_epoch + 1 : now;
 }
 
 static void on_read(void *user, const struct es_result *result)

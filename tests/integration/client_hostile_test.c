@@ -450,7 +450,7 @@ START_TEST(pushes_without_a_callback_are_ignored)
 
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(call(proxy_of(peer), "x", NULL, 2000).error, 0);
-    ck_assert_uint_eq(peer_connections(peer), 1);
+    ck_assert(tk_eventually(peer_connections(peer) == 1, 1000)); /* it counts when it can */
     peer_stop(peer);
 }
 END_TEST
