@@ -54,7 +54,7 @@ struct supervision {
     struct timespec info_time; /* of server_info.yaml */
     int64_t began;
     unsigned launches;
-    bool launched, ending;
+    bool launched, ending, marked;
     char *log, *start_log, *state_folder, *stop_mark, *start_script;
     const char *variables[3];
     char *gomaxprocs, *held_ports;
@@ -304,18 +304,25 @@ static void forward(void *user, int number)
 /* ---- events
  * ------------------------------------------------------------------------------------------ */
 
+/* Is it not to be started now? */
 static void look_for_stop_mark(struct supervision *s)
 {
     struct sup_status status;
-    bool hold = s->ending || file_exists(s->stop_mark);
+    bool marked = file_exists(s->stop_mark);
+    bool hold = s->ending || marked || failover_waits(s->failover);
 
-    sup_status(s->server, &status);
-    if (status.held == hold)
-        return;
-    if (!s->ending)
+    if (marked != s->marked && !s->ending)
         log_info("supervisor", "%s %s: the server is %s", s->stop_mark,
-                 hold ? "is there" : "is gone", hold ? "not started again" : "started again");
-    sup_hold(s->server, hold);
+                 marked ? "is there" : "is gone", marked ? "not started again" : "started again");
+    s->marked = marked;
+    sup_status(s->server, &status);
+    if (status.held != hold)
+        sup_hold(s->server, hold);
+}
+
+static void on_failover(void *user)
+{
+    look_for_stop_mark(user);
 }
 
 static void on_state(struct supervision *s)
@@ -567,7 +574,7 @@ static bool open_reports(struct supervision *s, struct tars_error *error)
     if (!s->registry)
         return false;
     s->reporter = reporter_new(s->loop, e, s->registry);
-    s->failover = failover_new(s->loop, e, s->registry);
+    s->failover = failover_new(s->loop, e, s->registry, on_failover, s);
     return true;
 }
 

@@ -39,8 +39,10 @@ struct failover {
     struct tars_proxy *locator;
     char *set;
     struct post *posts;
-    struct loop_timer refresh;
+    struct loop_timer refresh, waited;
     int64_t since; /* 0: the server has been well since the last time */
+    void (*changed)(void *user);
+    void *user;
 };
 
 /* ---- one servant -------------------------------------------------------------------------------
@@ -67,6 +69,29 @@ static void give_up(struct post *p, const char *why)
     log_info("failover", "calls of %s are not passed on: %s", p->object, why);
     shut(p);
     relay_end(p->relay, false);
+    p->passes = false;
+    p->failover->changed(p->failover->user);
+}
+
+static void on_waited(struct loop_timer *timer)
+{
+    const struct failover *f = loop_container(timer, struct failover, waited);
+
+    f->changed(f->user);
+}
+
+/* Others have been found. */
+static void begin_to_pass(struct post *p, size_t count)
+{
+    struct failover *f = p->failover;
+    int64_t left = FAILOVER_LEAST_MS - (clock_ms() - f->since);
+
+    log_info("failover", "calls of %s go to other instances until the server is back (%zu)",
+             p->object, count);
+    p->passes = true;
+    if (left > 0)
+        loop_timer_set(f->loop, &f->waited, left, on_waited);
+    f->changed(f->user);
 }
 
 static void on_none(void *user)
@@ -101,9 +126,7 @@ static void on_found(void *user, const char *error, const struct tars_endpoint *
         return;
     }
     if (!p->passes)
-        log_info("failover", "calls of %s go to other instances until the server is back (%zu)",
-                 p->object, found);
-    p->passes = true;
+        begin_to_pass(p, found);
     relay_aim(p->relay, targets, found);
 }
 
@@ -274,6 +297,16 @@ void failover_begin(struct failover *f, const struct meta *meta)
         loop_timer_set(f->loop, &f->refresh, REFRESH_MS, refresh);
 }
 
+bool failover_waits(const struct failover *f)
+{
+    if (!f->since || clock_ms() - f->since >= FAILOVER_LEAST_MS)
+        return false;
+    for (const struct post *p = f->posts; p; p = p->next)
+        if (p->passes && relay_is_open(p->relay))
+            return true;
+    return false;
+}
+
 void failover_yield(struct failover *f)
 {
     for (struct post *p = f->posts; p; p = p->next)
@@ -284,6 +317,7 @@ void failover_home(struct failover *f)
 {
     f->since = 0;
     loop_timer_clear(f->loop, &f->refresh);
+    loop_timer_clear(f->loop, &f->waited);
     for (struct post *p = f->posts; p; p = p->next) {
         shut(p);
         if (relay_flows(p->relay))
@@ -297,7 +331,7 @@ void failover_home(struct failover *f)
  */
 
 struct failover *failover_new(struct loop *loop, const struct environment *environment,
-                              struct registry *registry)
+                              struct registry *registry, void (*changed)(void *user), void *user)
 {
     struct failover *f = xcalloc(1, sizeof *f);
 
@@ -305,6 +339,8 @@ struct failover *failover_new(struct loop *loop, const struct environment *envir
     f->environment = environment;
     f->locator = registry_locator(registry);
     f->set = xstrdup("");
+    f->changed = changed;
+    f->user = user;
     return f;
 }
 
@@ -313,6 +349,7 @@ void failover_free(struct failover *f)
     if (!f)
         return;
     loop_timer_clear(f->loop, &f->refresh);
+    loop_timer_clear(f->loop, &f->waited);
     drop_unwanted(f);
     free(f->set);
     free(f);

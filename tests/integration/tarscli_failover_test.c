@@ -190,6 +190,26 @@ START_TEST(server_that_comes_back_has_its_port_while_callers_stay)
 }
 END_TEST
 
+START_TEST(start_waits_until_lost_calls_have_timed_out)
+{
+    open_two(NULL);
+    pid_t before = pod_server(&a);
+    int64_t killed = tk_ms();
+    crash(&a, false);
+    ck_assert(tk_eventually(pod_server(&a) != before, SOON_MS));
+    ck_assert_int_ge(tk_ms() - killed, 3400);
+    ck_assert(tk_eventually(pod_ready(&a), SOON_MS));
+    pod_stop(&b);
+    becomes("127.0.0.21/"); /* alone it is started after a second */
+    before = pod_server(&a);
+    killed = tk_ms();
+    crash(&a, false);
+    ck_assert(tk_eventually(pod_server(&a) != before, SOON_MS));
+    ck_assert_int_lt(tk_ms() - killed, 3400);
+    pod_stop(&a);
+}
+END_TEST
+
 START_TEST(two_that_crash_together_do_not_pass_calls_to_each_other)
 {
     open_two(NULL);
@@ -279,6 +299,7 @@ static int run_tests(void)
     tcase_add_checked_fixture(tc, open_suite, close_suite);
     tcase_add_test(tc, calls_of_a_crashed_server_go_to_another_instance_and_come_home);
     tcase_add_test(tc, server_that_comes_back_has_its_port_while_callers_stay);
+    tcase_add_test(tc, start_waits_until_lost_calls_have_timed_out);
     tcase_add_test(tc, two_that_crash_together_do_not_pass_calls_to_each_other);
     tcase_add_test(tc, one_alone_refuses_calls_while_it_is_down);
     tcase_add_test(tc, it_can_be_switched_off);

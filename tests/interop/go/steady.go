@@ -18,11 +18,11 @@ import (
 )
 
 // TarsGo tells nobody that the connection is lost with his call: he waits for the time-out. It is less
-// than the second after which a server that crashed is started again, see docs/tarscli.md.
+// than the time after which a server that crashed is started again, see docs/tarscli.md.
 const (
 	callers   = 4
 	pause     = 5 * time.Millisecond
-	timeoutMs = 600
+	timeoutMs = 1000
 )
 
 type counter struct {
