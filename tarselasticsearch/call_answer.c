@@ -73,7 +73,7 @@ enum MHD_Result call_refuse(struct call *call, int status)
         const char *type, *reason;
     } reasons[] = {
         {400, "illegal_argument_exception",
-         "the body cannot be unpacked: it is not gzip, or damaged"},
+         "the body cannot be read: it is not gzip or damaged, or more than one length is given"},
         {406, "media_type_header_exception",
          "the Content-Type of the body is not supported: JSON was expected"},
         {413, "content_too_long_exception",

@@ -28,6 +28,23 @@ bool call_announces_much(struct MHD_Connection *connection)
            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
 }
 
+static enum MHD_Result count_length(void *cls, enum MHD_ValueKind kind, const char *key,
+                                    const char *value)
+{
+    int *count = cls;
+    (void)kind;
+    (void)value;
+    *count += strcasecmp(key, "Content-Length") == 0;
+    return MHD_YES;
+}
+
+bool call_has_two_lengths(struct MHD_Connection *connection)
+{
+    int count = 0;
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, count_length, &count);
+    return count > 1;
+}
+
 /* The body is given up: what more of it comes is thrown away. */
 static void give_up(struct call *call, int status)
 {

@@ -103,6 +103,8 @@ enum MHD_Result exchange_run(void *cls, struct MHD_Connection *connection, const
         call->calls = call->entrance->calls;
         call->connection = connection;
         call->refused = check_asker(call);
+        if (!call->refused && call_has_two_lengths(connection))
+            call->refused = 400;
         call->large = call_announces_much(connection);
         return MHD_YES;
     }

